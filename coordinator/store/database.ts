@@ -1,0 +1,71 @@
+import { mkdir } from "node:fs/promises"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { PGlite } from "@electric-sql/pglite"
+import { btree_gist } from "@electric-sql/pglite/contrib/btree_gist"
+import { drizzle as drizzlePg } from "drizzle-orm/node-postgres"
+import { migrate as migratePg } from "drizzle-orm/node-postgres/migrator"
+import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core"
+import { drizzle as drizzlePglite } from "drizzle-orm/pglite"
+import { migrate as migratePglite } from "drizzle-orm/pglite/migrator"
+import pg from "pg"
+import * as schema from "./schema.ts"
+
+export type Schema = typeof schema
+/** Either driver, and a transaction of either: what every query of the coordinator is written against. */
+export type Db = PgDatabase<PgQueryResultHKT, Schema>
+
+export type Database = {
+  db: Db
+  /** The embedded engine, which the embedded queue shares; absent with an outside Postgres. */
+  pglite?: PGlite
+  /** The outside server's pool, which the queue shares. */
+  pool?: pg.Pool
+  close(): Promise<void>
+}
+
+export type DatabaseConfig = {
+  /** Outside Postgres; the embedded one when absent. */
+  databaseUrl?: string | undefined
+  /** Folder of the embedded database; in memory when absent (tests). */
+  databaseDir?: string | undefined
+}
+
+const migrationsFolder = fileURLToPath(new URL("./migrations", import.meta.url))
+
+/** Opens the one database that is the truth, and brings its tables up to date. */
+export async function openDatabase(config: DatabaseConfig): Promise<Database> {
+  return config.databaseUrl ? openPostgres(config.databaseUrl) : openEmbedded(config.databaseDir)
+}
+
+async function openEmbedded(databaseDir: string | undefined): Promise<Database> {
+  if (databaseDir) await mkdir(databaseDir, { recursive: true })
+  const pglite = await PGlite.create({
+    ...(databaseDir ? { dataDir: join(databaseDir) } : {}),
+    extensions: { btree_gist },
+  })
+  const db = drizzlePglite(pglite, { schema })
+  await migratePglite(db, { migrationsFolder })
+  return { db, pglite, close: () => pglite.close() }
+}
+
+// Any constant will do, as long as every replica of the coordinator uses the same one.
+const MIGRATION_LOCK = 0x6173736179
+
+async function openPostgres(url: string): Promise<Database> {
+  const pool = new pg.Pool({ connectionString: url, max: 10 })
+  const db = drizzlePg(pool, { schema })
+  // Replicas start together: one migrates, the others wait for it.
+  const client = await pool.connect()
+  try {
+    await client.query("SELECT pg_advisory_lock($1)", [MIGRATION_LOCK])
+    try {
+      await migratePg(drizzlePg(client), { migrationsFolder })
+    } finally {
+      await client.query("SELECT pg_advisory_unlock($1)", [MIGRATION_LOCK])
+    }
+  } finally {
+    client.release()
+  }
+  return { db, pool, close: () => pool.end() }
+}
