@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm"
 import { boolean, index, integer, jsonb, pgTable, primaryKey, serial, text, uniqueIndex } from "drizzle-orm/pg-core"
-import type { Hex } from "viem"
+import type { Address, Hex } from "viem"
 import { address, count, hex, uint, when } from "./columns.ts"
 
 // One database is the truth: whatever the queue, the caches or the process lose can be rebuilt from these tables.
@@ -51,6 +51,7 @@ export const jobs = pgTable(
     postedTx: hex("posted_tx"),
     closedAt: count("closed_at"),
     refunded: uint("refunded"),
+    refundTx: hex("refund_tx"),
   },
   (t) => [index("jobs_requester").on(t.requester), index("jobs_state").on(t.state, t.createdAt)],
 )
@@ -196,7 +197,31 @@ export const requestNonces = pgTable(
 
 // ---------------------------------------------------------------- batches, audits, disputes
 
-export type BatchState = "planned" | "committed" | "drawn" | "attested" | "final" | "withdrawn" | "forfeited"
+/** A batch that the batcher has built. Only the chain numbers batches (workers commit too), so its id comes later. */
+export const batchPlans = pgTable(
+  "batch_plans",
+  {
+    id: serial("id").primaryKey(),
+    jobId: uint("job_id").notNull(),
+    firstShard: integer("first_shard").notNull(),
+    root: hex("root").notNull(),
+    /** R4 range words, as decimal strings. */
+    ranges: jsonb("ranges").$type<string[]>().notNull(),
+    /** The leases whose receipts stand under the root, ascending by shard. */
+    leases: jsonb("leases").$type<{ shard: number; leaseHash: Hex }[]>().notNull(),
+    dataHash: hex("data_hash").notNull(),
+    state: text("state").$type<"planned" | "committed" | "failed">().notNull(),
+    batchId: uint("batch_id"),
+    reason: text("reason"),
+    createdAt: when("created_at").notNull().defaultNow(),
+  },
+  (t) => [index("batch_plans_job").on(t.jobId, t.state), index("batch_plans_root").on(t.root)],
+)
+
+// `batches`, `ranges`, `disputes`, `demands`, `seats`, `seatCounts`, `keys` and the chain columns of `jobs` follow from
+// `chainLogs` alone: dropping them and applying the logs again gives the same rows.
+
+export type BatchState = "committed" | "drawn" | "attested" | "final" | "withdrawn" | "forfeited"
 
 export const batches = pgTable(
   "batches",
@@ -212,8 +237,8 @@ export const batches = pgTable(
     /** Number of leaves, and of samples. */
     leaves: integer("leaves").notNull(),
     samples: integer("samples").notNull(),
-    commitBlock: count("commit_block"),
-    commitTime: count("commit_time"),
+    commitBlock: count("commit_block").notNull(),
+    commitTime: count("commit_time").notNull(),
     /** R4 range words, as decimal strings, in the order of the chain. */
     ranges: jsonb("ranges").$type<string[]>().notNull(),
     seed: hex("seed"),
@@ -222,19 +247,22 @@ export const batches = pgTable(
     verifiers: jsonb("verifiers").$type<string[]>(),
     silentRanges: uint("silent_ranges"),
     attestTime: count("attest_time"),
+    /** When it became final, withdrawn or forfeited. */
+    endTime: count("end_time"),
     /** Side mapping: ranges voided and frozen, one bit each. */
     voided: uint("voided").notNull().default(sql`0`),
     frozen: uint("frozen").notNull().default(sql`0`),
-    dataHash: hex("data_hash").notNull(),
+    /** R18: shards (bits from firstShard) that were reclaimed or released after a void that was not their worker's fault. */
+    reclaimed: uint("reclaimed").notNull().default(sql`0`),
+    released: uint("released").notNull().default(sql`0`),
     /** sha256 of the artifact with the batch's shards (leases, receipts, leaves). */
-    data: text("data"),
+    dataHash: hex("data_hash").notNull(),
     url: text("url").notNull().default(""),
-    commitTx: hex("commit_tx"),
+    commitTx: hex("commit_tx").notNull(),
     drawTx: hex("draw_tx"),
     attestTx: hex("attest_tx"),
+    /** The transaction that made it final, withdrawn or forfeited. */
     finalizeTx: hex("finalize_tx"),
-    createdAt: when("created_at").notNull().defaultNow(),
-    updatedAt: when("updated_at").notNull().defaultNow(),
   },
   (t) => [uniqueIndex("batches_number").on(t.jobId, t.number), index("batches_state").on(t.state)],
 )
@@ -250,7 +278,10 @@ export const ranges = pgTable(
     collateral: uint("collateral").notNull(),
     /** null while good; the cause of the void otherwise. */
     voided: text("voided").$type<"worker" | "coordinator" | "nobody">(),
+    voidTime: count("void_time"),
+    voidTx: hex("void_tx"),
     frozen: boolean("frozen").notNull().default(false),
+    paid: boolean("paid").notNull().default(false),
   },
   (t) => [primaryKey({ columns: [t.batchId, t.position] }), index("ranges_worker").on(t.worker)],
 )
@@ -264,9 +295,13 @@ export const samples = pgTable(
     position: integer("position").notNull(),
     taskIndex: integer("task_index").notNull(),
     shard: integer("shard").notNull(),
+    /** The range that the position lies in, and its worker, who may not audit it. */
+    range: integer("range").notNull(),
     worker: address("worker").notNull(),
     /** Accounts in drawn order; one owner may stand there more than once. */
-    candidates: jsonb("candidates").$type<string[]>().notNull(),
+    candidates: jsonb("candidates").$type<Address[]>().notNull(),
+    /** The seed that drew it: after a reorg there may be another. */
+    seed: hex("seed").notNull(),
     /** Whom it was handed to last, and until when (chain time) that one is waited for. */
     askedTo: address("asked_to"),
     askedUntil: count("asked_until"),
@@ -319,6 +354,7 @@ export const disputes = pgTable(
     jurors: jsonb("jurors").$type<{ account: string; weight: number; committed: boolean; revealed: boolean }[]>(),
     openTx: hex("open_tx"),
     resolveTx: hex("resolve_tx"),
+    resolveTime: count("resolve_time"),
   },
   (t) => [index("disputes_batch").on(t.batchId), index("disputes_state").on(t.state)],
 )
@@ -341,37 +377,71 @@ export const demands = pgTable(
 
 // ---------------------------------------------------------------- chain
 
-export type OutboxState = "queued" | "sent" | "mined" | "failed" | "dropped"
+export type OutboxState = "queued" | "sent" | "done" | "failed"
 
-/** Transactions to send, written in the same database transaction as the state that caused them. */
+/** Calls that must reach the chain, written in the same database transaction as the state that caused them. */
 export const outbox = pgTable(
   "outbox",
   {
     id: serial("id").primaryKey(),
-    /** What it is for: the same key is never queued twice. */
-    key: text("key").notNull(),
     sender: address("sender").notNull(),
+    /** What the call achieves: the same key is never queued twice. */
+    key: text("key").notNull(),
+    /** commit, attest, finalize, draw, answer, mismatch, resolve, release, allow, ... */
+    kind: text("kind").notNull(),
     to: address("to_address").notNull(),
     data: hex("data").notNull(),
     value: uint("value").notNull().default(sql`0`),
-    gas: uint("gas"),
+    /** Calls that may share one multicall of their target, in ascending order of rank. */
+    pipelined: boolean("pipelined").notNull().default(false),
+    rank: integer("rank").notNull().default(0),
     state: text("state").$type<OutboxState>().notNull().default("queued"),
-    nonce: integer("nonce"),
-    /** Every hash it was ever sent under (fee bumps), the last one last. */
-    hashes: jsonb("hashes").$type<Hex[]>().notNull().default([]),
-    raw: hex("raw"),
-    maxFeePerGas: uint("max_fee_per_gas"),
-    maxPriorityFeePerGas: uint("max_priority_fee_per_gas"),
     attempts: integer("attempts").notNull().default(0),
-    notBefore: count("not_before").notNull().default(0),
+    maxAttempts: integer("max_attempts").notNull(),
+    notBefore: when("not_before").notNull().defaultNow(),
+    txId: integer("tx_id"),
+    /** Name of the contract's custom error, and the whole reason, of the last attempt that failed. */
+    errorName: text("error_name"),
     error: text("error"),
+    createdAt: when("created_at").notNull().defaultNow(),
+    endedAt: when("ended_at"),
+  },
+  (t) => [uniqueIndex("outbox_key").on(t.sender, t.key), index("outbox_state").on(t.sender, t.state, t.id)],
+)
+
+/** Signed transactions, stored before they are broadcast: after a crash the very same bytes go out again. */
+export const outboxTxs = pgTable(
+  "outbox_txs",
+  {
+    id: serial("id").primaryKey(),
+    sender: address("sender").notNull(),
+    nonce: count("nonce").notNull(),
+    to: address("to_address").notNull(),
+    data: hex("data").notNull(),
+    value: uint("value").notNull(),
+    gas: uint("gas").notNull(),
+    maxFeePerGas: uint("max_fee_per_gas").notNull(),
+    maxPriorityFeePerGas: uint("max_priority_fee_per_gas").notNull(),
+    /** The newest attempt. */
+    raw: hex("raw").notNull(),
+    /** Every hash it was ever sent under (fee bumps), the last one last. */
+    hashes: jsonb("hashes").$type<Hex[]>().notNull(),
+    /** lost: its nonce was used by something else, so its calls were queued again. */
+    state: text("state").$type<"sent" | "mined" | "reverted" | "lost">().notNull(),
     minedBlock: count("mined_block"),
     minedHash: hex("mined_hash"),
-    createdAt: when("created_at").notNull().defaultNow(),
-    sentAt: when("sent_at"),
+    gasUsed: uint("gas_used"),
+    sentAt: when("sent_at").notNull().defaultNow(),
   },
-  (t) => [uniqueIndex("outbox_key").on(t.key), index("outbox_state").on(t.sender, t.state, t.id)],
+  (t) => [index("outbox_txs_state").on(t.sender, t.state)],
 )
+
+/** Which replica sends for a key, and until when: only the sender of a key is elected. */
+export const outboxSenders = pgTable("outbox_senders", {
+  sender: address("sender").primaryKey(),
+  holder: text("holder").notNull(),
+  until: when("until").notNull(),
+})
 
 export const cursor = pgTable("cursor", {
   name: text("name").primaryKey(),
@@ -384,10 +454,10 @@ export const cursor = pgTable("cursor", {
 export const chainBlocks = pgTable("chain_blocks", {
   number: count("number").primaryKey(),
   hash: hex("hash").notNull(),
-  parentHash: hex("parent_hash").notNull(),
   time: count("time").notNull(),
 })
 
+/** Raw logs. `subject` is what they change (`job:...`, `seats:...`, `key:...`): a rollback replays only that. */
 export const chainLogs = pgTable(
   "chain_logs",
   {
@@ -397,9 +467,15 @@ export const chainLogs = pgTable(
     tx: hex("tx").notNull(),
     contract: address("contract").notNull(),
     event: text("event").notNull(),
-    args: jsonb("args").$type<unknown>().notNull(),
+    subject: text("subject").notNull(),
+    topics: jsonb("topics").$type<Hex[]>().notNull(),
+    data: hex("data").notNull(),
   },
-  (t) => [primaryKey({ columns: [t.block, t.logIndex] }), index("chain_logs_event").on(t.event, t.block)],
+  (t) => [
+    primaryKey({ columns: [t.block, t.logIndex] }),
+    index("chain_logs_event").on(t.event, t.block),
+    index("chain_logs_subject").on(t.subject, t.block, t.logIndex),
+  ],
 )
 
 /** Checkpoints of seat owners (R20): the owner at block b is the row with the greatest `fromBlock` <= b. */
@@ -466,6 +542,8 @@ export const events = pgTable(
     worker: address("worker"),
     batchId: uint("batch_id"),
     tx: hex("tx"),
+    /** The block of `tx`: what a reorg takes back is no longer told. */
+    block: count("block"),
     data: jsonb("data").$type<Record<string, unknown>>(),
   },
   (t) => [

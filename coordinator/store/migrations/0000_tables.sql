@@ -14,6 +14,20 @@ CREATE TABLE "artifacts" (
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "batch_plans" (
+	"id" serial PRIMARY KEY NOT NULL,
+	"job_id" numeric(78, 0) NOT NULL,
+	"first_shard" integer NOT NULL,
+	"root" text NOT NULL,
+	"ranges" jsonb NOT NULL,
+	"leases" jsonb NOT NULL,
+	"data_hash" text NOT NULL,
+	"state" text NOT NULL,
+	"batch_id" numeric(78, 0),
+	"reason" text,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "batches" (
 	"batch_id" numeric(78, 0) PRIMARY KEY NOT NULL,
 	"job_id" numeric(78, 0) NOT NULL,
@@ -25,31 +39,30 @@ CREATE TABLE "batches" (
 	"root" text NOT NULL,
 	"leaves" integer NOT NULL,
 	"samples" integer NOT NULL,
-	"commit_block" bigint,
-	"commit_time" bigint,
+	"commit_block" bigint NOT NULL,
+	"commit_time" bigint NOT NULL,
 	"ranges" jsonb NOT NULL,
 	"seed" text,
 	"verdict_root" text,
 	"verifiers" jsonb,
 	"silent_ranges" numeric(78, 0),
 	"attest_time" bigint,
+	"end_time" bigint,
 	"voided" numeric(78, 0) DEFAULT 0 NOT NULL,
 	"frozen" numeric(78, 0) DEFAULT 0 NOT NULL,
+	"reclaimed" numeric(78, 0) DEFAULT 0 NOT NULL,
+	"released" numeric(78, 0) DEFAULT 0 NOT NULL,
 	"data_hash" text NOT NULL,
-	"data" text,
 	"url" text DEFAULT '' NOT NULL,
-	"commit_tx" text,
+	"commit_tx" text NOT NULL,
 	"draw_tx" text,
 	"attest_tx" text,
-	"finalize_tx" text,
-	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
-	"updated_at" timestamp with time zone DEFAULT now() NOT NULL
+	"finalize_tx" text
 );
 --> statement-breakpoint
 CREATE TABLE "chain_blocks" (
 	"number" bigint PRIMARY KEY NOT NULL,
 	"hash" text NOT NULL,
-	"parent_hash" text NOT NULL,
 	"time" bigint NOT NULL
 );
 --> statement-breakpoint
@@ -60,7 +73,9 @@ CREATE TABLE "chain_logs" (
 	"tx" text NOT NULL,
 	"contract" text NOT NULL,
 	"event" text NOT NULL,
-	"args" jsonb NOT NULL,
+	"subject" text NOT NULL,
+	"topics" jsonb NOT NULL,
+	"data" text NOT NULL,
 	CONSTRAINT "chain_logs_block_log_index_pk" PRIMARY KEY("block","log_index")
 );
 --> statement-breakpoint
@@ -107,7 +122,8 @@ CREATE TABLE "disputes" (
 	"output" text,
 	"jurors" jsonb,
 	"open_tx" text,
-	"resolve_tx" text
+	"resolve_tx" text,
+	"resolve_time" bigint
 );
 --> statement-breakpoint
 CREATE TABLE "events" (
@@ -121,6 +137,7 @@ CREATE TABLE "events" (
 	"worker" text,
 	"batch_id" numeric(78, 0),
 	"tx" text,
+	"block" bigint,
 	"data" jsonb
 );
 --> statement-breakpoint
@@ -147,7 +164,8 @@ CREATE TABLE "jobs" (
 	"posted_block" bigint,
 	"posted_tx" text,
 	"closed_at" bigint,
-	"refunded" numeric(78, 0)
+	"refunded" numeric(78, 0),
+	"refund_tx" text
 );
 --> statement-breakpoint
 CREATE TABLE "keys" (
@@ -175,25 +193,48 @@ CREATE TABLE "leases" (
 --> statement-breakpoint
 CREATE TABLE "outbox" (
 	"id" serial PRIMARY KEY NOT NULL,
-	"key" text NOT NULL,
 	"sender" text NOT NULL,
+	"key" text NOT NULL,
+	"kind" text NOT NULL,
 	"to_address" text NOT NULL,
 	"data" text NOT NULL,
 	"value" numeric(78, 0) DEFAULT 0 NOT NULL,
-	"gas" numeric(78, 0),
+	"pipelined" boolean DEFAULT false NOT NULL,
+	"rank" integer DEFAULT 0 NOT NULL,
 	"state" text DEFAULT 'queued' NOT NULL,
-	"nonce" integer,
-	"hashes" jsonb DEFAULT '[]'::jsonb NOT NULL,
-	"raw" text,
-	"max_fee_per_gas" numeric(78, 0),
-	"max_priority_fee_per_gas" numeric(78, 0),
 	"attempts" integer DEFAULT 0 NOT NULL,
-	"not_before" bigint DEFAULT 0 NOT NULL,
+	"max_attempts" integer NOT NULL,
+	"not_before" timestamp with time zone DEFAULT now() NOT NULL,
+	"tx_id" integer,
+	"error_name" text,
 	"error" text,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"ended_at" timestamp with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "outbox_senders" (
+	"sender" text PRIMARY KEY NOT NULL,
+	"holder" text NOT NULL,
+	"until" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "outbox_txs" (
+	"id" serial PRIMARY KEY NOT NULL,
+	"sender" text NOT NULL,
+	"nonce" bigint NOT NULL,
+	"to_address" text NOT NULL,
+	"data" text NOT NULL,
+	"value" numeric(78, 0) NOT NULL,
+	"gas" numeric(78, 0) NOT NULL,
+	"max_fee_per_gas" numeric(78, 0) NOT NULL,
+	"max_priority_fee_per_gas" numeric(78, 0) NOT NULL,
+	"raw" text NOT NULL,
+	"hashes" jsonb NOT NULL,
+	"state" text NOT NULL,
 	"mined_block" bigint,
 	"mined_hash" text,
-	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
-	"sent_at" timestamp with time zone
+	"gas_used" numeric(78, 0),
+	"sent_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "pairs" (
@@ -215,7 +256,10 @@ CREATE TABLE "ranges" (
 	"mask" numeric(78, 0) NOT NULL,
 	"collateral" numeric(78, 0) NOT NULL,
 	"voided" text,
+	"void_time" bigint,
+	"void_tx" text,
 	"frozen" boolean DEFAULT false NOT NULL,
+	"paid" boolean DEFAULT false NOT NULL,
 	CONSTRAINT "ranges_batch_id_position_pk" PRIMARY KEY("batch_id","position")
 );
 --> statement-breakpoint
@@ -245,8 +289,10 @@ CREATE TABLE "samples" (
 	"position" integer NOT NULL,
 	"task_index" integer NOT NULL,
 	"shard" integer NOT NULL,
+	"range" integer NOT NULL,
 	"worker" text NOT NULL,
 	"candidates" jsonb NOT NULL,
+	"seed" text NOT NULL,
 	"asked_to" text,
 	"asked_until" bigint,
 	"state" text NOT NULL,
@@ -316,9 +362,12 @@ CREATE TABLE "workers" (
 	"refused" jsonb DEFAULT '[]'::jsonb NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX "batch_plans_job" ON "batch_plans" USING btree ("job_id","state");--> statement-breakpoint
+CREATE INDEX "batch_plans_root" ON "batch_plans" USING btree ("root");--> statement-breakpoint
 CREATE UNIQUE INDEX "batches_number" ON "batches" USING btree ("job_id","number");--> statement-breakpoint
 CREATE INDEX "batches_state" ON "batches" USING btree ("state");--> statement-breakpoint
 CREATE INDEX "chain_logs_event" ON "chain_logs" USING btree ("event","block");--> statement-breakpoint
+CREATE INDEX "chain_logs_subject" ON "chain_logs" USING btree ("subject","block","log_index");--> statement-breakpoint
 CREATE INDEX "demands_batch" ON "demands" USING btree ("batch_id");--> statement-breakpoint
 CREATE INDEX "demands_state" ON "demands" USING btree ("state","deadline");--> statement-breakpoint
 CREATE INDEX "disputes_batch" ON "disputes" USING btree ("batch_id");--> statement-breakpoint
@@ -332,8 +381,9 @@ CREATE INDEX "keys_account" ON "keys" USING btree ("account");--> statement-brea
 CREATE INDEX "leases_worker" ON "leases" USING btree ("worker","state");--> statement-breakpoint
 CREATE INDEX "leases_expiry" ON "leases" USING btree ("state","expiry");--> statement-breakpoint
 CREATE INDEX "leases_shard" ON "leases" USING btree ("job_id","shard");--> statement-breakpoint
-CREATE UNIQUE INDEX "outbox_key" ON "outbox" USING btree ("key");--> statement-breakpoint
+CREATE UNIQUE INDEX "outbox_key" ON "outbox" USING btree ("sender","key");--> statement-breakpoint
 CREATE INDEX "outbox_state" ON "outbox" USING btree ("sender","state","id");--> statement-breakpoint
+CREATE INDEX "outbox_txs_state" ON "outbox_txs" USING btree ("sender","state");--> statement-breakpoint
 CREATE INDEX "ranges_worker" ON "ranges" USING btree ("worker");--> statement-breakpoint
 CREATE INDEX "receipts_shard" ON "receipts" USING btree ("job_id","shard");--> statement-breakpoint
 CREATE INDEX "request_nonces_expiry" ON "request_nonces" USING btree ("expiry");--> statement-breakpoint
