@@ -1,3 +1,19 @@
 export type { Backend, ModelArtifact, RunShardOptions, ShardResult, ShardTask, ValueInfo } from "./backend.ts"
 export { EngineError, type EngineErrorCode, type EngineErrorDetail } from "./errors.ts"
+export { DIGEST_LIMITS, MODEL_LIMITS, type ModelLimits, type Refusal } from "./model/marketRules.ts"
+export { type ModelInterface, readModelInterface } from "./model/modelInterface.ts"
+export { readModel } from "./onnx/readModel.ts"
+export { readTensorProto, writeTensorProto } from "./onnx/tensorProto.ts"
+export { type AttributeSpec, type ModelSpec, type NodeSpec, type ValueSpec, writeModel } from "./onnx/writeModel.ts"
+export { createOnnxBackend, type OnnxBackendOptions, splitResults } from "./run/onnxBackend.ts"
+export {
+  type Device,
+  EXACT_PROFILE,
+  type ExecutionProfile,
+  exactProfile,
+  type NumericClass,
+  TOLERANT_PROFILE,
+  tolerantProfile,
+} from "./run/profile.ts"
+export { createRunner, type LoadedModel, type Runner, type RunnerOptions } from "./run/runner.ts"
 export { bundleName, decodeBundle, encodeBundle, type NamedTensor, parseBundleName } from "./tensor/bundle.ts"
