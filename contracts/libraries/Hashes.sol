@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {Leaf} from "../types/Batch.sol";
+import {Terms} from "../types/Terms.sol";
+
+/// @title Every tagged hash of the protocol (R3, R4)
+/// @notice `H(TAG, ...)` is keccak-256 over `abi.encode` with a tag first: no two kinds of hash can collide.
+/// @dev Golden vectors in `protocol/vectors` hold these and the TypeScript twins equal.
+library Hashes {
+    bytes32 internal constant JOB = "assay.job";
+    bytes32 internal constant TERMS = "assay.terms";
+    bytes32 internal constant LEAF = "assay.leaf";
+    bytes32 internal constant NODE = "assay.node";
+    bytes32 internal constant PAD = "assay.pad";
+    bytes32 internal constant ROOT = "assay.root";
+    bytes32 internal constant PAIR = "assay.pair";
+    bytes32 internal constant EMPTY = "assay.empty";
+    bytes32 internal constant INPUT = "assay.input";
+    bytes32 internal constant SEED = "assay.seed";
+    bytes32 internal constant FEISTEL = "assay.feistel";
+    bytes32 internal constant PANEL = "assay.panel";
+    bytes32 internal constant CANDIDATE = "assay.candidate";
+    bytes32 internal constant JURY = "assay.jury";
+    bytes32 internal constant VERDICT = "assay.verdict";
+    bytes32 internal constant VOTE = "assay.vote";
+    bytes32 internal constant DISPUTE = "assay.dispute";
+    bytes32 internal constant DEMAND = "assay.demand";
+    bytes32 internal constant CAPABILITY = "assay.capability";
+
+    function jobId(address market, address requester, uint64 nonce) internal view returns (uint192) {
+        return uint192(uint256(keccak256(abi.encode(JOB, block.chainid, market, requester, nonce))));
+    }
+
+    function batchId(uint192 job, uint32 number) internal pure returns (uint256) {
+        return (uint256(job) << 32) | number;
+    }
+
+    function terms(Terms calldata value) internal pure returns (bytes32) {
+        return keccak256(abi.encode(TERMS, value));
+    }
+
+    function leaf(uint192 job, Leaf memory value) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                LEAF,
+                job,
+                value.taskIndex,
+                value.worker,
+                value.units,
+                value.inputCommitment,
+                value.outputCommitment
+            )
+        );
+    }
+
+    function node(bytes32 left, uint64 leftUnits, bytes32 right, uint64 rightUnits) internal pure returns (bytes32) {
+        return keccak256(abi.encode(NODE, left, leftUnits, right, rightUnits));
+    }
+
+    /// @notice A missing leaf or shard of a sum tree; it has 0 units.
+    function pad() internal pure returns (bytes32) {
+        return keccak256(abi.encode(PAD));
+    }
+
+    function root(bytes32 treeRoot, uint64 units) internal pure returns (bytes32) {
+        return keccak256(abi.encode(ROOT, treeRoot, units));
+    }
+
+    function pair(bytes32 left, bytes32 right) internal pure returns (bytes32) {
+        return keccak256(abi.encode(PAIR, left, right));
+    }
+
+    function empty() internal pure returns (bytes32) {
+        return keccak256(abi.encode(EMPTY));
+    }
+
+    function input(uint32 taskIndex, bytes32 inputCommitment) internal pure returns (bytes32) {
+        return keccak256(abi.encode(INPUT, taskIndex, inputCommitment));
+    }
+
+    /// @notice The seed of a batch, or of a dispute, from the beacon's.
+    function seed(bytes32 beaconSeed, uint256 id) internal pure returns (bytes32) {
+        return keccak256(abi.encode(SEED, beaconSeed, id));
+    }
+
+    function verdict(uint32 sample, address verifier, uint32 units, bytes32 verdictHash)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(VERDICT, sample, verifier, units, verdictHash));
+    }
+
+    /// @notice The leaf of a sample that got no verdict.
+    function silent(uint32 sample) internal pure returns (bytes32) {
+        return verdict(sample, address(0), 0, bytes32(0));
+    }
+
+    function vote(uint256 disputeId_, address juror, bytes32 outputCommitment, bytes32 salt)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(VOTE, disputeId_, juror, outputCommitment, salt));
+    }
+
+    function disputeId(uint256 batch, uint32 sample, address verifier) internal pure returns (uint256) {
+        return uint256(keccak256(abi.encode(DISPUTE, batch, sample, verifier)));
+    }
+
+    function demandId(uint256 batch, uint8 kind, uint32 position) internal pure returns (bytes32) {
+        return keccak256(abi.encode(DEMAND, batch, kind, position));
+    }
+
+    function capability(string memory profile, uint32 memoryGiB) internal pure returns (bytes32) {
+        return keccak256(abi.encode(CAPABILITY, profile, memoryGiB));
+    }
+}
