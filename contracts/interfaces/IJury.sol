@@ -29,12 +29,14 @@ interface IJury {
     struct Case {
         bytes32 batchHash; // keccak256(abi.encode(batch))
         bytes32 seed; // of the batch
+        bytes32 capability; // whose seats judge
         bytes32 leafOutput;
         bytes32 verdictOutput;
         uint256 batchId;
         address verifier; // the accuser
-        uint64 openBlock; // its seed draws the jury
+        uint64 openBlock; // its seed draws the jury; written by the Jury
         uint32 sample;
+        address executor; // the range's worker
         uint32 position;
         uint8 rangeIndex;
     }
@@ -78,13 +80,14 @@ interface IJury {
     function open(Case calldata dispute) external returns (uint256 disputeId);
 
     /// @notice Anyone, once the second seed exists: stores the jurors and starts the clock of the commit phase.
-    function drawJury(uint256 disputeId, Terms calldata terms, Batch calldata batch) external;
+    /// The first vote does so by itself.
+    function drawJury(uint256 disputeId) external;
 
     /// @notice Anyone, when that seed is lost for good.
     function reseed(uint256 disputeId) external;
 
     /// @notice Anyone, while votes are committed: leaves out a juror who signed a verdict on this very sample.
-    function strike(uint256 disputeId, Verdict calldata verdict, bytes calldata signature) external;
+    function strike(uint256 disputeId, Batch calldata batch, Verdict calldata verdict, bytes calldata signature) external;
 
     /// @param vote H("assay.vote", disputeId, juror, outputCommitment, salt)
     function commitVote(uint256 disputeId, bytes32 vote) external;
