@@ -26,6 +26,7 @@ interface IChallenges {
         DemandKind kind;
         DemandState state;
         uint64 ranges; // mask of the ranges that an unanswered demand voids
+        uint8 verifiers; // verifier words that an unanswered demand for a verdict strikes
     }
 
     event DemandOpened(
@@ -215,8 +216,5 @@ interface IChallenges {
     /// @notice Until when demands of the batch may begin, once one has (0 before): answers extend the window for proofs
     /// alone.
     function demandsUntil(uint256 batchId) external view returns (uint32);
-    function market() external view returns (address);
-    function registry() external view returns (address);
-    function jury() external view returns (address);
     function gasFigure(DemandKind kind) external view returns (uint32);
 }

@@ -116,7 +116,4 @@ interface IJury {
         external
         view
         returns (address[] memory accounts, uint8[] memory weights, bool[] memory committed, bool[] memory revealed);
-    function market() external view returns (address);
-    function registry() external view returns (address);
-    function challenges() external view returns (address);
 }

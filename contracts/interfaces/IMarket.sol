@@ -253,7 +253,9 @@ interface IMarket {
     /// @notice Holds, and marks a range as disputed.
     function freeze(uint256 batchId, uint256 rangeIndex) external;
 
-    function drop(uint256 batchId) external;
+    /// @notice One hold less. In state Attested the window ends no earlier than `until` (block timestamp; 0: as it
+    /// was), so that an answer that came at the last moment can be looked at before pay moves.
+    function drop(uint256 batchId, uint256 until) external;
 
     /// @notice Voids ranges (bits of `rangeMask`) of a live batch. The caller has checked `terms` and `batch`. A range
     /// voided before is voided again only if the cause adds a loss; nothing reverts, so that no dispute gets stuck.
