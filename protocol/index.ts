@@ -21,6 +21,12 @@ export type { ShardTreeParams, SumNode } from "./batches/sumTree.ts"
 export { buildShardTree, buildTopTree, committedRoot, leafNode, SUM_PAD, SUM_SCHEME } from "./batches/sumTree.ts"
 export type { VerdictLeaf } from "./batches/verdictTree.ts"
 export { buildVerdictTree, SILENT_VERDICT, verdictLeafHash } from "./batches/verdictTree.ts"
+export type { Contracts, Deployment } from "./chain/deployment.ts"
+export { ContractsSchema, DeploymentSchema } from "./chain/deployment.ts"
+export type { NetworkName } from "./chain/networks.ts"
+export { deploymentFolder, LOCAL_CHAIN_ID, NETWORKS } from "./chain/networks.ts"
+export type { Params } from "./chain/params.ts"
+export { ParamsSchema } from "./chain/params.ts"
 export { buildInputTree, inputLeaf, inputPath, inputsRoot, verifyInputPath } from "./commitments/inputs.ts"
 export { PROGRAM_VERSION, programRoot } from "./commitments/program.ts"
 export { digestSalt, outputSalt, taskSalt } from "./commitments/salts.ts"
@@ -85,11 +91,162 @@ export {
 } from "./jobs/ids.ts"
 export type { ShardPlan } from "./jobs/shards.ts"
 export { shardCount, shardOfTask, shardTasks } from "./jobs/shards.ts"
+export type { BatchState, JobState, ShardState } from "./jobs/states.ts"
+export { BATCH_STATE_BY_NUMBER, BATCH_STATES, JOB_STATES, SHARD_STATES } from "./jobs/states.ts"
 export type { JobClass, Terms } from "./jobs/terms.ts"
 export { JOB_CLASSES, JOB_KINDS, MAX_BATCH_SHARDS, MAX_SHARD_SIZE, TERMS_VERSION, termsHash } from "./jobs/terms.ts"
+export type {
+  AuditBundle,
+  AuditRequest,
+  AuditSample,
+  DisputeBundle,
+  SignedVerdict,
+  VerdictSubmission,
+  VerdictsStored,
+} from "./messages/audits.ts"
+export {
+  AuditBundleSchema,
+  AuditRequestSchema,
+  AuditSampleSchema,
+  DisputeBundleSchema,
+  SignedVerdictSchema,
+  VerdictSubmissionSchema,
+  VerdictsStoredSchema,
+} from "./messages/audits.ts"
+export type {
+  Attestation,
+  Batch,
+  BatchData,
+  BatchShard,
+  BatchShards,
+  BatchVerdict,
+  BatchView,
+} from "./messages/batches.ts"
+export {
+  AttestationSchema,
+  BatchDataSchema,
+  BatchSchema,
+  BatchShardSchema,
+  BatchShardsSchema,
+  BatchVerdictSchema,
+  BatchViewSchema,
+  batchDataHash,
+  encodeBatchShards,
+  RangeSchema,
+  VerifierTotalSchema,
+} from "./messages/batches.ts"
+export { CanonicalError, canonicalJson, canonicalSha256 } from "./messages/canonicalJson.ts"
+export type { ErrorBody, Reason } from "./messages/errors.ts"
+export { ErrorBodySchema, ReasonSchema } from "./messages/errors.ts"
+export {
+  AddressSchema,
+  BatchIdSchema,
+  Bytes32Schema,
+  CodeSchema,
+  DisputeIdSchema,
+  DtypeSchema,
+  JobIdSchema,
+  plainText,
+  Sha256Schema,
+  SignatureSchema,
+  TimeSchema,
+  Uint8Schema,
+  Uint16Schema,
+  Uint32Schema,
+  Uint40Schema,
+  Uint64Schema,
+  Uint96Schema,
+  Uint256Schema,
+  UrlSchema,
+} from "./messages/fields.ts"
+export type { CapabilityInfo, Info } from "./messages/info.ts"
+export { CapabilityInfoSchema, InfoSchema } from "./messages/info.ts"
+export type {
+  JobList,
+  JobQuery,
+  JobResults,
+  JobSubmission,
+  JobSubmitted,
+  JobSummary,
+  JobView,
+  ShardCounts,
+  ShardResult,
+} from "./messages/jobs.ts"
+export {
+  JobListSchema,
+  JobQuerySchema,
+  JobResultsSchema,
+  JobSubmissionSchema,
+  JobSubmittedSchema,
+  JobSummarySchema,
+  JobViewSchema,
+  ShardCountsSchema,
+  ShardResultSchema,
+} from "./messages/jobs.ts"
+export type {
+  LeaseBundle,
+  LeaseRequest,
+  ReceiptStored,
+  ReceiptSubmission,
+  Released,
+  ReleaseSubmission,
+} from "./messages/leases.ts"
+export {
+  CachedModelsSchema,
+  LeaseBundleSchema,
+  LeaseRequestSchema,
+  ReceiptStoredSchema,
+  ReceiptSubmissionSchema,
+  ReleasedSchema,
+  ReleaseSubmissionSchema,
+  WaitSchema,
+} from "./messages/leases.ts"
+export type { WireLeaf } from "./messages/leaves.ts"
+export { WireLeafSchema, WireLeavesSchema } from "./messages/leaves.ts"
+export { LeaseSchema, ReceiptSchema, ReleaseSchema, VerdictSchema } from "./messages/signed.ts"
+export type { Port, Spec } from "./messages/spec.ts"
+export {
+  bundleName,
+  CapabilityFieldsSchema,
+  encodeSpec,
+  MemorySchema,
+  PortSchema,
+  ProfileSchema,
+  parseSpec,
+  SpecError,
+  SpecSchema,
+  specHash,
+} from "./messages/spec.ts"
+export { TermsSchema } from "./messages/terms.ts"
+export type { Why, WhyEvent } from "./messages/why.ts"
+export { WhyEventSchema, WhySchema } from "./messages/why.ts"
+export type { WorkerEvent } from "./messages/workerEvents.ts"
+export { WorkerEventSchema } from "./messages/workerEvents.ts"
+export type { WorkerHello, WorkerList, WorkerProfile, WorkerView, WorkerWelcome } from "./messages/workers.ts"
+export {
+  WorkerHelloSchema,
+  WorkerListSchema,
+  WorkerProfileSchema,
+  WorkerViewSchema,
+  WorkerWelcomeSchema,
+} from "./messages/workers.ts"
 export { leaseHash, messageDigest, structHash, verdictHash } from "./signing/digest.ts"
 export { marketDomain, registryDomain } from "./signing/domains.ts"
-export { requestBodyHash } from "./signing/request.ts"
+export type {
+  RecoveredRequest,
+  RecoverRequestParams,
+  RequestHeaders,
+  RequestParts,
+  SignRequestParams,
+} from "./signing/request.ts"
+export {
+  MAX_REQUEST_SECONDS,
+  REQUEST_HEADERS,
+  RequestHeadersSchema,
+  recoverRequest,
+  requestBodyHash,
+  signRequest,
+} from "./signing/request.ts"
 export type { RecoverParams, Signer, SignParams, VerifySignedParams } from "./signing/sign.ts"
 export { isCanonicalSignature, isSignedBy, recoverSigner, signMessage } from "./signing/sign.ts"
 export type {
