@@ -74,12 +74,15 @@ export const shards = pgTable(
     batchId: uint("batch_id"),
     /** R14: chain time before which no new lease may start (the end of the last one). */
     availableAt: count("available_at").notNull().default(0),
+    /** Whether the queue was told. Whoever queues a shard again sets it to false; the feeder does the rest. */
+    enqueued: boolean("enqueued").notNull().default(false),
     receivedAt: when("received_at"),
     updatedAt: when("updated_at").notNull().defaultNow(),
   },
   (t) => [
     primaryKey({ columns: [t.jobId, t.shard] }),
     index("shards_state").on(t.state, t.updatedAt),
+    index("shards_unfed").on(t.availableAt).where(sql`state = 'queued' and not enqueued`),
     index("shards_batch").on(t.batchId),
     index("shards_worker").on(t.worker, t.state),
   ],

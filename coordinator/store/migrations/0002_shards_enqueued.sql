@@ -1,0 +1,2 @@
+ALTER TABLE "shards" ADD COLUMN "enqueued" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+CREATE INDEX "shards_unfed" ON "shards" USING btree ("available_at") WHERE state = 'queued' and not enqueued;
