@@ -40,4 +40,11 @@ export const commands: readonly CommandEntry[] = [
     example: "assay chain --port 8545",
     load: () => import("./chain.ts"),
   },
+  {
+    name: "test",
+    group: operator,
+    summary: "run the test suite",
+    example: "assay test",
+    load: () => import("./test.ts"),
+  },
 ]

@@ -12,7 +12,7 @@ export async function runProgram(
   entries: readonly CommandEntry[] = commands,
 ): Promise<number> {
   const json = argv.includes("--json")
-  const verbose = argv.includes("--verbose") || Boolean(process.env["ASSAY_VERBOSE"])
+  const verbose = argv.includes("--verbose") || Boolean(process.env.ASSAY_VERBOSE)
   try {
     const program = createProgram(entries)
     if (argv.length === 0) program.help()

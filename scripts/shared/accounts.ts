@@ -60,7 +60,7 @@ const passwordHint = "set ASSAY_PASSWORD, or ASSAY_PASSWORD_FILE to a file that 
 /** A password is no flag: flags show in the process list. */
 function givenPassword(context: Pick<Context, "network">): string | undefined {
   if (isLocal(context)) return THROWAWAY_PASSWORD
-  const file = process.env["ASSAY_PASSWORD_FILE"]
+  const file = process.env.ASSAY_PASSWORD_FILE
   if (file) return readFileSync(file, "utf8").replace(/\r?\n$/, "")
-  return process.env["ASSAY_PASSWORD"]
+  return process.env.ASSAY_PASSWORD
 }

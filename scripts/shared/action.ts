@@ -38,15 +38,15 @@ function isText(value: unknown): value is string {
 
 export function contextOf(flags: Record<string, unknown>): Context {
   const text = (name: string) => (typeof flags[name] === "string" ? (flags[name] as string) : undefined)
-  const verbose = flags["verbose"] === true
+  const verbose = flags.verbose === true
   return {
-    out: createOutput({ json: flags["json"] === true, verbose }),
-    home: openHome(homeOf(flags["home"])),
+    out: createOutput({ json: flags.json === true, verbose }),
+    home: openHome(homeOf(flags.home)),
     network: text("network") ?? "local",
     rpcUrl: text("rpc") ?? DEFAULT_RPC,
     coordinatorUrl: (text("coordinator") ?? DEFAULT_COORDINATOR).replace(/\/+$/, ""),
     named: { rpc: text("rpc") !== undefined, coordinator: text("coordinator") !== undefined },
-    yes: flags["yes"] === true,
+    yes: flags.yes === true,
     verbose,
     signal: stopSignal(),
   }

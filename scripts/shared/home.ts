@@ -11,7 +11,7 @@ export type Home = {
 
 export function homeOf(flag: unknown): string {
   if (typeof flag === "string" && flag !== "") return resolve(flag)
-  return resolve(process.env["ASSAY_HOME"] || join(homedir(), ".assay"))
+  return resolve(process.env.ASSAY_HOME || join(homedir(), ".assay"))
 }
 
 /** Keys are for their owner alone, hence the mode. */

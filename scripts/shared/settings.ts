@@ -23,7 +23,7 @@ export function applySettings(command: Command, env: NodeJS.ProcessEnv = process
   const chain = [command, ...ancestors(command)]
   // --home says where the file is, so it is settled first and cannot itself come from the file.
   for (const owner of chain) for (const option of owner.options) applyEnvironment(owner, option, env)
-  const file = readConfigFile(homeOf(command.optsWithGlobals()["home"]))
+  const file = readConfigFile(homeOf(command.optsWithGlobals().home))
   for (const owner of chain) for (const option of owner.options) applyFile(owner, option, file)
 }
 
