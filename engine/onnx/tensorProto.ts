@@ -1,5 +1,6 @@
 import protobuf from "protobufjs/minimal.js"
 import { bytesPerElement, dtypeOfOnnxNumber, elementCount, onnxNumberOf, type Tensor } from "#protocol"
+import { plainBytes } from "../tensor/plainBytes.ts"
 import type { OnnxTensor } from "./types.ts"
 import { asBuffer, readBytes, readFields, readInts, readString, WireError } from "./wire.ts"
 
@@ -114,7 +115,7 @@ function decode(elementType: number, dims: readonly number[], chunks: Map<number
     throw new TensorProtoError(
       `it has ${bytes.byteLength} bytes where its shape [${dims}] of ${dtype} needs ${count * width}`,
     )
-  return { dtype, dims: [...dims], data: bytes }
+  return { dtype, dims: [...dims], data: plainBytes(bytes) }
 }
 
 function joined(chunks: Map<number, Uint8Array[]>): [number, Uint8Array] {

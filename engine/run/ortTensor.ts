@@ -43,7 +43,6 @@ export function toOrt(tensor: Tensor, name: string): OrtTensor {
     throw engineError("E_INPUT_FORMAT", `input "${name}" is bool but holds bytes other than 0 and 1`, { input: name })
   const width = bytesPerElement(tensor.dtype)
   // A message's payload starts anywhere; typed arrays must be aligned.
-  // A copy by the constructor: `slice` of a Buffer, which messages are made of, would be a view.
   const data = tensor.data.byteOffset % width === 0 ? tensor.data : new Uint8Array(tensor.data)
   const typed = new Typed(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength / width)
   return new OrtTensor(tensor.dtype as "float32", typed as Float32Array, tensor.dims)

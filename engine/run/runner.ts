@@ -5,6 +5,7 @@ import type { Hex } from "viem"
 import type { Tensor } from "#protocol"
 import type { ValueInfo } from "../backend.ts"
 import { EngineError, engineError } from "../errors.ts"
+import { plainBytes } from "../tensor/plainBytes.ts"
 import { type ChildHandle, startChild } from "./childProcess.ts"
 import type { ProbedValue, Reply, Request } from "./messages.ts"
 import { type ExecutionProfile, exactProfile } from "./profile.ts"
@@ -168,7 +169,7 @@ export function createRunner(options: RunnerOptions = {}): Runner {
   async function run(sha256: Hex, inputs: readonly Tensor[]): Promise<Tensor[]> {
     const reply = await ask({ type: "run", id: nextId++, sha256, inputs })
     if (reply.type !== "ran") throw unexpected(reply)
-    return [...reply.outputs]
+    return reply.outputs.map((tensor) => ({ ...tensor, data: plainBytes(tensor.data) }))
   }
 
   async function* runMany(

@@ -1,5 +1,6 @@
 import { bytesPerElement, DTYPES, type Dtype, elementCount, type Tensor } from "#protocol"
 import { engineError } from "../errors.ts"
+import { plainBytes } from "./plainBytes.ts"
 
 /**
  * All tensors of a shard in one file, in the safetensors format: an 8-byte little-endian header length, a JSON header,
@@ -92,7 +93,7 @@ export function decodeBundle(bytes: Uint8Array): NamedTensor[] {
     if (end > data.byteLength) throw bad(`"${name}" runs past the end of the data`)
     const byteLength = elementCount(dims) * bytesPerElement(dtype)
     if (end - start !== byteLength) throw bad(`"${name}" has ${end - start} bytes where its shape makes ${byteLength}`)
-    decoded.push({ name, tensor: { dtype, dims, data: data.subarray(start, end) } })
+    decoded.push({ name, tensor: { dtype, dims, data: plainBytes(data.subarray(start, end)) } })
     expectedStart = end
   }
   if (expectedStart !== data.byteLength) throw bad(`${data.byteLength - expectedStart} bytes belong to no tensor`)
