@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm"
 import { boolean, index, integer, jsonb, pgTable, primaryKey, serial, text, uniqueIndex } from "drizzle-orm/pg-core"
 import type { Address, Hex } from "viem"
+import type { BatchState, JobState, ShardState, WireLeaf } from "#protocol"
 import { address, count, hex, uint, when } from "./columns.ts"
 
 // One database is the truth: whatever the queue, the caches or the process lose can be rebuilt from these tables.
@@ -18,9 +19,7 @@ export const deployment = pgTable("deployment", {
 
 // ---------------------------------------------------------------- jobs
 
-/** submitted (stored, escrow not seen) -> open (JobPosted seen) -> closed (no new leases) -> final (every shard final) -> refunded. */
-export type JobState = "submitted" | "open" | "closed" | "final" | "refunded"
-
+/** submitted: stored, the escrow not seen; open: JobPosted seen; closed: no new leases; final: every shard is. */
 export const jobs = pgTable(
   "jobs",
   {
@@ -35,7 +34,7 @@ export const jobs = pgTable(
     /** R6: the requester's secret; never part of the spec and never shown to a peer. */
     jobSalt: hex("job_salt").notNull(),
     capability: hex("capability").notNull(),
-    model: text("model").notNull(),
+    model: hex("model").notNull(),
     tasks: integer("tasks").notNull(),
     shardSize: integer("shard_size").notNull(),
     shards: integer("shards").notNull(),
@@ -43,7 +42,7 @@ export const jobs = pgTable(
     maxUnits: count("max_units").notNull(),
     deadline: count("deadline").notNull(),
     /** sha256 of the artifact that holds the input commitments and every level of their tree. */
-    inputTree: text("input_tree").notNull(),
+    inputTree: hex("input_tree").notNull(),
     /** Number of the next batch (R1: batchId = jobId << 32 | number). */
     nextBatch: integer("next_batch").notNull().default(0),
     createdAt: when("created_at").notNull().defaultNow(),
@@ -56,8 +55,6 @@ export const jobs = pgTable(
   (t) => [index("jobs_requester").on(t.requester), index("jobs_state").on(t.state, t.createdAt)],
 )
 
-export type ShardState = "queued" | "leased" | "received" | "committed" | "attested" | "final" | "void"
-
 export const shards = pgTable(
   "shards",
   {
@@ -65,7 +62,7 @@ export const shards = pgTable(
     shard: integer("shard").notNull(),
     state: text("state").$type<ShardState>().notNull(),
     /** sha256 of the shard's input bundle. */
-    inputs: text("inputs").notNull(),
+    inputs: hex("inputs").notNull(),
     attempts: integer("attempts").notNull().default(0),
     /** The lease that counts: the live one while leased, the one received afterwards. */
     leaseHash: hex("lease_hash"),
@@ -119,7 +116,7 @@ export const leases = pgTable(
   ],
 )
 
-export type StoredLeaf = { taskIndex: number; units: number; inputCommitment: Hex; outputCommitment: Hex }
+export type StoredLeaf = WireLeaf
 
 export const receipts = pgTable(
   "receipts",
@@ -132,7 +129,7 @@ export const receipts = pgTable(
     units: count("units").notNull(),
     signature: hex("signature").notNull(),
     /** sha256 of the bundle of outputs. */
-    outputs: text("outputs").notNull(),
+    outputs: hex("outputs").notNull(),
     leaves: jsonb("leaves").$type<StoredLeaf[]>().notNull(),
     receivedAt: when("received_at").notNull().defaultNow(),
   },
@@ -142,7 +139,7 @@ export const receipts = pgTable(
 // ---------------------------------------------------------------- artifacts
 
 export const artifacts = pgTable("artifacts", {
-  sha256: text("sha256").primaryKey(),
+  sha256: hex("sha256").primaryKey(),
   bytes: count("bytes").notNull(),
   /** Models of posted jobs and data of attested batches: anyone may read them. */
   public: boolean("public").notNull().default(false),
@@ -154,7 +151,7 @@ export const artifacts = pgTable("artifacts", {
 export const artifactAcl = pgTable(
   "artifact_acl",
   {
-    sha256: text("sha256").notNull(),
+    sha256: hex("sha256").notNull(),
     account: address("account").notNull(),
     reason: text("reason").$type<"uploader" | "requester" | "lease" | "candidate" | "juror" | "worker">().notNull(),
     until: count("until"),
@@ -223,8 +220,6 @@ export const batchPlans = pgTable(
 
 // `batches`, `ranges`, `disputes`, `demands`, `seats`, `seatCounts`, `keys` and the chain columns of `jobs` follow from
 // `chainLogs` alone: dropping them and applying the logs again gives the same rows.
-
-export type BatchState = "committed" | "drawn" | "attested" | "final" | "withdrawn" | "forfeited"
 
 export const batches = pgTable(
   "batches",

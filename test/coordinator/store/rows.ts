@@ -14,14 +14,14 @@ export function buildJob(given: Partial<typeof jobs.$inferInsert> = {}): typeof 
     spec: {},
     jobSalt: hash,
     capability: hash,
-    model: "00".repeat(32),
+    model: hash,
     tasks: 16,
     shardSize: 8,
     shards: 2,
     fee: 1n,
     maxUnits: 1,
     deadline: 2_000_000_000,
-    inputTree: "00".repeat(32),
+    inputTree: hash,
     ...given,
   }
 }
