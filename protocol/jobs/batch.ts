@@ -1,0 +1,157 @@
+import { type Refusal, StateError } from "./stateError.ts"
+import type { BatchState } from "./states.ts"
+
+/**
+ * One batch through R24a. Times are chain seconds; what the contract decides by block (does the seed exist?) comes in
+ * as a fact of the event. The contract is the judge: this machine predicts it, replays its log and refuses what it
+ * would refuse.
+ */
+export type BatchStatus = {
+  readonly state: BatchState
+  /** When it was committed, and when attested. */
+  readonly committedAt: number
+  readonly attestedAt: number
+  readonly ranges: number
+  /** One bit a range. */
+  readonly voided: bigint
+  readonly frozen: bigint
+  readonly silent: bigint
+  /** Open demands and disputes: nothing ends while one is open. */
+  readonly held: number
+}
+
+export type BatchEvent =
+  | { readonly type: "committed"; readonly ranges: number }
+  | { readonly type: "withdrawn"; readonly seedExists: boolean }
+  | { readonly type: "drawn" }
+  | { readonly type: "attested"; readonly silent: bigint }
+  | { readonly type: "finalized" }
+  | { readonly type: "forfeited" }
+  | { readonly type: "held" }
+  | { readonly type: "dropped" }
+  | { readonly type: "rangeFrozen"; readonly range: number }
+  | { readonly type: "rangeThawed"; readonly range: number }
+  | { readonly type: "rangeVoided"; readonly range: number }
+
+export type BatchTimes = { readonly attestLimit: number; readonly window: number }
+
+export const PLANNED_BATCH: BatchStatus = {
+  state: "planned",
+  committedAt: 0,
+  attestedAt: 0,
+  ranges: 0,
+  voided: 0n,
+  frozen: 0n,
+  silent: 0n,
+  held: 0,
+}
+
+export function stepBatch(status: BatchStatus, event: BatchEvent, now: number, times: BatchTimes): BatchStatus {
+  const refusal = refuseBatch(status, event, now, times)
+  if (refusal !== undefined) throw new StateError(refusal)
+  switch (event.type) {
+    case "committed":
+      return { ...status, state: "committed", committedAt: now, ranges: event.ranges }
+    case "withdrawn":
+      return { ...status, state: "withdrawn" }
+    case "drawn":
+      return { ...status, state: "drawn" }
+    case "attested":
+      return { ...status, state: "attested", attestedAt: now, silent: event.silent }
+    case "finalized":
+      return { ...status, state: "final" }
+    case "forfeited":
+      return { ...status, state: "forfeited" }
+    case "held":
+      return { ...status, held: status.held + 1 }
+    case "dropped":
+      return { ...status, held: status.held - 1 }
+    case "rangeFrozen":
+      return { ...status, frozen: status.frozen | bit(event.range) }
+    case "rangeThawed":
+      return { ...status, frozen: status.frozen & ~bit(event.range) }
+    case "rangeVoided":
+      return { ...status, voided: status.voided | bit(event.range), frozen: status.frozen & ~bit(event.range) }
+  }
+}
+
+/** Why the event cannot be now, or undefined if it can. */
+export function refuseBatch(
+  status: BatchStatus,
+  event: BatchEvent,
+  now: number,
+  times: BatchTimes,
+): Refusal | undefined {
+  const from = ALLOWED[event.type]
+  if (!from.includes(status.state)) {
+    return wrong("R24a", `a batch that is ${status.state} cannot be ${event.type}`)
+  }
+  switch (event.type) {
+    case "withdrawn":
+      if (event.seedExists) return wrong("R17", "the seed exists: a batch cannot be withdrawn once it can be drawn")
+      return undefined
+    case "attested": {
+      const last = status.committedAt + times.attestLimit
+      if (now > last) return { code: "E_STATE_TOO_LATE", rule: "R24a", message: `attesting ended at ${last}` }
+      return undefined
+    }
+    case "forfeited":
+      return heldBy(status) ?? tooEarly(now, status.committedAt + times.attestLimit, "R24a", "the attest limit runs")
+    case "finalized":
+      return heldBy(status) ?? tooEarly(now, status.attestedAt + times.window, "R30", "the window is open")
+    case "dropped":
+      return status.held > 0 ? undefined : wrong("R30", "nothing holds this batch")
+    case "rangeFrozen":
+    case "rangeThawed":
+    case "rangeVoided":
+      return refuseRange(status, event.range)
+    default:
+      return undefined
+  }
+}
+
+/** Ranges that finalize pays: neither voided nor silent. */
+export function paidRanges({ ranges, voided, silent }: Pick<BatchStatus, "ranges" | "voided" | "silent">): bigint {
+  return (bit(ranges) - 1n) & ~voided & ~silent
+}
+
+const ALIVE: readonly BatchState[] = ["committed", "drawn", "attested"]
+const ALLOWED: Record<BatchEvent["type"], readonly BatchState[]> = {
+  committed: ["planned"],
+  withdrawn: ["committed"],
+  drawn: ["committed"],
+  // Attest draws by itself where nobody has drawn before (R19).
+  attested: ["committed", "drawn"],
+  finalized: ["attested"],
+  forfeited: ["committed", "drawn"],
+  held: ALIVE,
+  dropped: ALIVE,
+  rangeFrozen: ["committed", "drawn", "attested"],
+  rangeThawed: ALIVE,
+  rangeVoided: ALIVE,
+}
+
+function refuseRange(status: BatchStatus, range: number): Refusal | undefined {
+  if (range < 0 || range >= status.ranges) return wrong("R5", `range ${range} of a batch of ${status.ranges}`)
+  if ((status.voided & bit(range)) !== 0n) return wrong("R24a", `range ${range} is voided already`)
+  return undefined
+}
+
+function heldBy({ held }: BatchStatus): Refusal | undefined {
+  if (held === 0) return undefined
+  return { code: "E_STATE_HELD", rule: "R30", message: `${held} demands or disputes are open` }
+}
+
+/** Limits are over when the clock is past them, not at them. */
+function tooEarly(now: number, until: number, rule: string, what: string): Refusal | undefined {
+  if (now > until) return undefined
+  return { code: "E_STATE_TOO_EARLY", rule, message: `${what} until ${until}`, from: until + 1 }
+}
+
+function wrong(rule: string, message: string): Refusal {
+  return { code: "E_STATE_WRONG", rule, message }
+}
+
+function bit(index: number): bigint {
+  return 1n << BigInt(index)
+}
