@@ -2,14 +2,15 @@
 pragma solidity ^0.8.37;
 
 import {Attestation, Batch, Leaf, LeafNode} from "../types/Batch.sol";
-import {DemandKind, SignedLeaf, VerdictLeaf} from "../types/Disputes.sol";
+import {DemandKind} from "../types/Disputes.sol";
 import {Lease, Receipt, Verdict} from "../types/Messages.sol";
 import {Terms} from "../types/Terms.sol";
+import {IProofs} from "./IProofs.sol";
 
 /// @title Demands, proofs of fault and mismatches of a batch (R20, R22, R26, R29)
 /// @notice Holds no token. Native deposits of demands are kept here and taken by `withdrawDeposits` (R10).
 /// Every call resubmits what the batch's digest covers. In state Drawn the attestation carries the seed alone.
-interface IChallenges {
+interface IChallenges is IProofs {
     enum DemandState {
         None,
         Open,
@@ -29,6 +30,22 @@ interface IChallenges {
         uint8 verifiers; // verifier words that an unanswered demand for a verdict strikes
     }
 
+    /// @notice What was resubmitted is not the batch of the demand.
+    error ChallengeBatch(uint256 batchId);
+    error ChallengeTerms(uint192 jobId);
+    /// @notice Less native coin than the demand costs, wei.
+    error DemandDeposit(uint256 given, uint256 needed);
+    /// @notice This was asked before; what was shown lies in the log.
+    error DemandExists(bytes32 demandId);
+    error DemandNotOpen(bytes32 demandId, DemandState state);
+    /// @notice The clock of the demand still runs, and has run out.
+    error DemandRunning(bytes32 demandId, uint256 until);
+    error DemandOver(bytes32 demandId, uint256 until);
+    /// @notice The ranges are void already.
+    error DemandVoid(uint256 batchId, uint256 ranges);
+    /// @notice The account does not take its native coin.
+    error DepositRefused(address account, uint256 amount);
+
     event DemandOpened(
         uint256 indexed batchId,
         bytes32 indexed demandId,
@@ -39,32 +56,11 @@ interface IChallenges {
         uint32 deadline,
         uint96 deposit
     );
-    event LeafShown(uint256 indexed batchId, bytes32 indexed demandId, uint32 position, Leaf leaf, address answerer);
-    event ShardsShown(uint256 indexed batchId, bytes32 indexed demandId, LeafNode[] row, address answerer);
-    event VerdictShown(
-        uint256 indexed batchId, bytes32 indexed demandId, Verdict verdict, bytes signature, address answerer
-    );
-    event SignatureShown(
-        uint256 indexed batchId,
-        bytes32 indexed demandId,
-        uint32 ordinal,
-        Lease lease,
-        bytes leaseSignature,
-        Receipt receipt,
-        bytes receiptSignature,
-        address answerer
-    );
+    /// @notice `answer` is the answering call's data: its selector says which, and it holds what was shown.
+    event DemandAnswered(uint256 indexed batchId, bytes32 indexed demandId, address indexed answerer, bytes answer);
     event DemandExpired(uint256 indexed batchId, bytes32 indexed demandId, uint64 ranges);
     event DepositsWithdrawn(address indexed account, uint256 amount);
-    /// @notice `rule` is the name of the proof, as ASCII bytes: "wrong input", "excess units", "units", "undrawn",
-    /// "silent", "totals".
-    event FaultProved(uint256 indexed batchId, uint64 ranges, bytes32 rule, address prover);
-    /// @notice A part of a totals proof that takes more than one transaction.
-    event TotalsCounted(
-        uint256 indexed batchId, address indexed prover, address verifier, uint32 next, uint32 count, uint64 units
-    );
-
-    // --- demands: in the window (state Attested), prepaid, each with a full clock (R26)
+    // -- Demands: in the window (state Attested), prepaid, each with a full clock (R26)
 
     /// @notice What `kind` costs in this block: 2 x base fee x its gas figure, wei. More may be sent; the rest comes back.
     function depositOf(DemandKind kind) external view returns (uint256);
@@ -131,83 +127,6 @@ interface IChallenges {
     /// @notice Sends the caller his deposits, earned or returned.
     function withdrawDeposits() external returns (uint256 amount);
 
-    // --- proofs of fault: nobody is paid for them, so that nothing is gained by copying one
-
-    /// @notice The worker signed a leaf whose input is not the job's (R1). `proof` opens `inputCommitment` at the leaf's
-    /// task index in the inputs root. Drawn, or Attested and in the window. Cause Worker.
-    function proveWrongInput(
-        Terms calldata terms,
-        Batch calldata batch,
-        Attestation calldata attestation,
-        SignedLeaf calldata signed,
-        uint32 position,
-        bytes32 inputCommitment,
-        bytes32[] calldata proof
-    ) external;
-
-    /// @notice The worker signed a leaf with more units than the terms allow (R1). Cause Worker.
-    function proveExcessUnits(
-        Terms calldata terms,
-        Batch calldata batch,
-        Attestation calldata attestation,
-        SignedLeaf calldata signed,
-        uint32 position
-    ) external;
-
-    /// @notice The units of some range words are not those of the shard row (R4). Cause Coordinator, for each such range.
-    function proveUnits(
-        Terms calldata terms,
-        Batch calldata batch,
-        Attestation calldata attestation,
-        LeafNode[] calldata row
-    ) external;
-
-    /// @notice The verdict tree names, for `sample`, an account that was not drawn for it (R20). Cause Coordinator.
-    function proveUndrawn(
-        Terms calldata terms,
-        Batch calldata batch,
-        Attestation calldata attestation,
-        uint32 sample,
-        VerdictLeaf calldata leaf,
-        bytes32[] calldata proof
-    ) external;
-
-    /// @notice The verdict tree has a SILENT leaf whose range the attestation does not name silent: the same as an
-    /// unanswered demand. Cause Coordinator.
-    function proveSilent(
-        Terms calldata terms,
-        Batch calldata batch,
-        Attestation calldata attestation,
-        uint32 sample,
-        bytes32[] calldata proof
-    ) external;
-
-    /// @notice The attested word of `verifier` (count and units; none: zero) is not the sum of its verdict leaves (R20).
-    /// Counts the subtree of `2^depth` verdict leaves that begins at sample `from`, and remembers the sum for the caller;
-    /// with the last one it judges. A small batch takes one call with `depth` of the whole tree. Cause Coordinator,
-    /// every range.
-    function proveTotals(
-        Terms calldata terms,
-        Batch calldata batch,
-        Attestation calldata attestation,
-        address verifier,
-        uint32 from,
-        uint8 depth,
-        VerdictLeaf[] calldata leaves,
-        bytes32[] calldata proof
-    ) external;
-
-    /// @notice A verdict of a drawn candidate that differs from the leaf which the worker signed (R20, R24a): opens a
-    /// dispute before the jury, whoever posts it. From the draw to the window's end; disputes of a range run in parallel.
-    function postMismatch(
-        Terms calldata terms,
-        Batch calldata batch,
-        Attestation calldata attestation,
-        SignedLeaf calldata signed,
-        Verdict calldata verdict,
-        bytes calldata signature
-    ) external returns (uint256 disputeId);
-
     function multicall(bytes[] calldata data) external returns (bytes[] memory results);
 
     function demandOf(bytes32 demandId) external view returns (Demand memory);
@@ -216,5 +135,6 @@ interface IChallenges {
     /// @notice Until when demands of the batch may begin, once one has (0 before): answers extend the window for proofs
     /// alone.
     function demandsUntil(uint256 batchId) external view returns (uint32);
-    function gasFigure(DemandKind kind) external view returns (uint32);
+    /// @notice Gas that an answer costs, as the deployment says.
+    function gasFigure(DemandKind kind) external view returns (uint256);
 }

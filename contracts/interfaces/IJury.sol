@@ -54,6 +54,29 @@ interface IJury {
         bytes32 best; // that output; once resolved by majority, the right one
     }
 
+    error JuryUnauthorized(address caller);
+    /// @notice This verifier's verdict on this sample is before a jury, or was.
+    error JuryDisputeExists(uint256 disputeId);
+    /// @notice The second seed does not exist yet, or is lost (see `reseed`).
+    error JurySeedMissing(uint256 disputeId, uint256 openBlock);
+    /// @notice The second seed exists or may still come.
+    error JurySeedAlive(uint256 disputeId, uint256 openBlock);
+    /// @notice What was resubmitted is not the batch of the dispute.
+    error JuryBatch(uint256 batchId);
+    error JuryTerms(uint192 jobId);
+    /// @notice The verdict is about something else than the dispute.
+    error JuryVerdictElsewhere(uint256 disputeId, uint256 batchId, uint32 sample, uint32 position);
+    /// @notice The verdict was not signed by a key that was its verifier's at the commit block (R8).
+    error JuryVerdictSigner(uint256 disputeId, address key, address verifier);
+    /// @notice The verdict says what the jury found.
+    error JuryVerdictRight(uint256 disputeId, address verifier);
+    /// @notice The verifier was not drawn for the sample, so its word counts for nothing and costs nothing.
+    error JuryNotDrawn(uint256 disputeId, address verifier);
+    /// @notice No jury majority says what is right.
+    error JuryNoMajority(uint256 disputeId, Outcome outcome);
+    /// @notice The verdict has cost its C_v already.
+    error JuryPunished(uint256 disputeId, address verifier);
+
     event DisputeOpened(
         uint256 indexed disputeId,
         uint256 indexed batchId,
@@ -109,6 +132,15 @@ interface IJury {
 
     /// @notice H("assay.dispute", batchId, sample, verifier)
     function disputeIdOf(uint256 batchId, uint32 sample, address verifier) external view returns (uint256);
+    /// @notice Whether `account` owns one of the drawn seats that may give the verdict on a sample (R20).
+    function isCandidate(
+        bytes32 capability,
+        uint256 commitBlock,
+        bytes32 seed,
+        uint32 sample,
+        address executor,
+        address account
+    ) external view returns (bool);
     /// @notice The case and its tally; `phase` as of now.
     function disputeOf(uint256 disputeId) external view returns (Case memory dispute, Tally memory tally);
     /// @notice Jurors with their weight in seats (0: struck), whether each has committed and revealed.

@@ -23,6 +23,9 @@ library Ballot {
     /// @notice Output and salt are not what the juror committed.
     error BallotMismatch(bytes32 committed, bytes32 revealed);
 
+    /// @notice Without this juror the jury would be below the quorum.
+    error BallotTooFew(uint256 seats, uint256 weight);
+
     struct Juror {
         address account;
         uint8 weight; // seats; 0: struck
@@ -95,11 +98,13 @@ library Ballot {
     function strike(State storage self, address account) internal returns (uint8 weight) {
         Juror storage juror = _juror(self, account);
         weight = juror.weight;
+        // INVARIANT: striking never makes a jury that could decide into one that cannot; else an executor's friends
+        // strike honest verifiers until nobody is left to refute the leaf.
+        if (self.tally.seats < QUORUM + weight) revert BallotTooFew(self.tally.seats, weight);
         self.tally.seats -= weight;
         self.tally.jurors -= 1;
         if (juror.committed) self.tally.committed -= 1;
         juror.weight = 0;
-        if (self.tally.seats < QUORUM) self.tally.phase = IJury.Phase.Ripe;
     }
 
     function commit(State storage self, address account, bytes32 vote) internal {

@@ -40,7 +40,7 @@ library Hashes {
         return keccak256(abi.encode(TERMS, value));
     }
 
-    function leaf(uint192 job, Leaf memory value) internal pure returns (bytes32) {
+    function leaf(uint192 job, Leaf calldata value) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(
                 LEAF,

@@ -25,19 +25,19 @@ library Signed {
         return keccak256(abi.encodePacked(hex"1901", separator, structHash));
     }
 
-    function hash(Lease memory value) internal pure returns (bytes32) {
+    function hash(Lease calldata value) internal pure returns (bytes32) {
         return keccak256(abi.encode(LEASE, value));
     }
 
-    function hash(Receipt memory value) internal pure returns (bytes32) {
+    function hash(Receipt calldata value) internal pure returns (bytes32) {
         return keccak256(abi.encode(RECEIPT, value));
     }
 
-    function hash(Release memory value) internal pure returns (bytes32) {
+    function hash(Release calldata value) internal pure returns (bytes32) {
         return keccak256(abi.encode(RELEASE, value));
     }
 
-    function hash(Verdict memory value) internal pure returns (bytes32) {
+    function hash(Verdict calldata value) internal pure returns (bytes32) {
         return keccak256(abi.encode(VERDICT, value));
     }
 }

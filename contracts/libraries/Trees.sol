@@ -19,13 +19,13 @@ library Trees {
     }
 
     /// @notice Folds siblings `path[from..from+levels)` of a sum tree over a node.
-    function fold(LeafNode memory found, uint256 position, LeafNode[] memory path, uint256 from, uint256 levels)
+    function fold(LeafNode memory found, uint256 position, LeafNode[] calldata path, uint256 from, uint256 levels)
         internal
         pure
         returns (LeafNode memory)
     {
         for (uint256 i; i < levels; ++i) {
-            LeafNode memory sibling = path[from + i];
+            LeafNode calldata sibling = path[from + i];
             bytes32 hash = (position >> i) & 1 == 0
                 ? Hashes.node(found.hash, found.units, sibling.hash, sibling.units)
                 : Hashes.node(sibling.hash, sibling.units, found.hash, found.units);
@@ -53,7 +53,7 @@ library Trees {
     }
 
     /// @notice Root of a plain tree of `count` leaves in which `leaf` stands at `position`.
-    function pairRoot(bytes32 leaf, uint256 position, uint256 count, bytes32[] memory path)
+    function pairRoot(bytes32 leaf, uint256 position, uint256 count, bytes32[] calldata path)
         internal
         pure
         returns (bytes32)
