@@ -1,3 +1,5 @@
+export type { AttestationStruct, BatchStruct } from "./batches/digests.ts"
+export { attestedDigest, batchHash, committedDigest, drawnDigest } from "./batches/digests.ts"
 export type { BatchLayout, BatchLayoutParams, Place } from "./batches/layout.ts"
 export { batchLayout, LayoutError, placeOf, positionOf, shardLengths } from "./batches/layout.ts"
 export type { Leaf } from "./batches/leaf.ts"
