@@ -32,7 +32,7 @@ export { ParamsSchema } from "./chain/params.ts"
 export { buildInputTree, inputLeaf, inputPath, inputsRoot, verifyInputPath } from "./commitments/inputs.ts"
 export { PROGRAM_VERSION, programRoot } from "./commitments/program.ts"
 export { digestSalt, outputSalt, taskSalt } from "./commitments/salts.ts"
-export { CHUNK_BYTES, chunkCount, chunkDepth } from "./commitments/shaTree.ts"
+export { CHUNK_BYTES, chunkCount, chunkDepth, sha256 } from "./commitments/shaTree.ts"
 export type { TaskResult } from "./commitments/task.ts"
 export {
   commitRoots,

@@ -1,0 +1,43 @@
+import {
+  type Abi,
+  type Account,
+  BaseError,
+  ContractFunctionRevertedError,
+  createWalletClient,
+  custom,
+  type EncodeFunctionDataParameters,
+  encodeFunctionData,
+  type Hex,
+  type LocalAccount,
+  type PublicClient,
+  type Address,
+} from "viem"
+import { clientError } from "../errors.ts"
+
+export type CallParams = { address: Address; abi: Abi; functionName: string; args: readonly unknown[] }
+
+/**
+ * Simulates, sends, waits. A call that would revert is never sent, and its error is the contract's own.
+ * @throws E_REVERTED with the custom error and its arguments
+ */
+export async function sendCall(chain: PublicClient, account: LocalAccount, call: CallParams): Promise<Hex> {
+  const wallet = createWalletClient({ account, transport: custom(chain) })
+  const data = encodeFunctionData(call as EncodeFunctionDataParameters)
+  try {
+    await chain.simulateContract({ ...call, account: account as Account })
+  } catch (cause) {
+    throw clientError("E_REVERTED", `${call.functionName} would fail: ${revertReason(cause)}`, { cause })
+  }
+  const hash = await wallet.sendTransaction({ to: call.address, data, chain: null })
+  const receipt = await chain.waitForTransactionReceipt({ hash })
+  if (receipt.status === "success") return hash
+  throw clientError("E_REVERTED", `${call.functionName} failed in transaction ${hash}`)
+}
+
+function revertReason(error: unknown): string {
+  if (!(error instanceof BaseError)) return String(error)
+  const reverted = error.walk((cause) => cause instanceof ContractFunctionRevertedError)
+  if (!(reverted instanceof ContractFunctionRevertedError) || !reverted.data) return error.shortMessage
+  const { errorName, args } = reverted.data
+  return `${errorName}(${(args ?? []).map(String).join(", ")})`
+}

@@ -1,0 +1,197 @@
+import { type Address, type Hex, type LocalAccount, type PublicClient, toHex } from "viem"
+import { createRunner, memoryTierFor, type PreparedModel, prepareModel } from "#engine"
+import {
+  type Deployment,
+  formatJobId,
+  type Info,
+  InfoSchema,
+  JobListSchema,
+  type JobSummary,
+  type JobView,
+  JobViewSchema,
+  type MemoryTier,
+  marketAbi,
+  marketDomain,
+  type Why,
+  WhySchema,
+} from "#protocol"
+import { chainTimeOf, connectChain, genesisOf } from "./chain/connectChain.ts"
+import { sendCall } from "./chain/sendCall.ts"
+import { clientError } from "./errors.ts"
+import { createCoordinator } from "./http/coordinator.ts"
+import { fetchResults, type TaskOutput } from "./jobs/fetchResults.ts"
+import { type FollowJobParams, followJob } from "./jobs/followJob.ts"
+import { deriveJobSalt, readPostedJob } from "./jobs/jobSalt.ts"
+import { type JobPlan, planJob, type TaskInputs } from "./jobs/planJob.ts"
+import { type PostJobResult, postJob } from "./jobs/postJob.ts"
+import { chooseCapability, chooseShardSize, type PriceWishes, priceJob } from "./jobs/price.ts"
+import { type Quote, quoteJob } from "./jobs/quoteJob.ts"
+import { type Payout, readPayouts } from "./payouts/readPayouts.ts"
+import { type VerifyJobResult, verifyJob } from "./verify/verifyJob.ts"
+
+export type ClientParams = {
+  readonly coordinatorUrl: string
+  readonly rpcUrl: string
+  /** Asked of the coordinator, and checked against the chain, where none is given. */
+  readonly deployment?: Deployment
+  /** Who pays and signs; reading needs none. */
+  readonly account?: LocalAccount
+}
+
+export type JobRequest = PriceWishes & {
+  readonly model: Uint8Array
+  readonly tasks: readonly TaskInputs[]
+  readonly shardSize?: number
+  /** From now, in chain time. */
+  readonly deadlineSeconds?: number
+  readonly title?: string
+}
+
+/** A job ready to be posted, and what it would cost; nothing has been spent or sent. */
+export type Prepared = { readonly plan: JobPlan; readonly quote: Quote; readonly nonce: bigint }
+
+export type WhySubject =
+  | { readonly kind: "job"; readonly jobId: bigint }
+  | { readonly kind: "task"; readonly jobId: bigint; readonly index: number }
+  | { readonly kind: "worker"; readonly account: Address }
+
+export type Client = {
+  readonly deployment: Deployment
+  readonly chain: PublicClient
+  info(): Promise<Info>
+  /** Checks everything that can be checked, and says what it would cost. */
+  prepare(request: JobRequest): Promise<Prepared>
+  quote(request: JobRequest): Promise<Quote>
+  /** Locks the escrow. */
+  post(request: JobRequest | Prepared, options?: { signal?: AbortSignal }): Promise<PostJobResult>
+  follow(jobId: bigint, options?: Omit<FollowJobParams, "jobId">): Promise<JobView>
+  job(jobId: bigint): Promise<JobView>
+  jobs(query?: { requester?: Address; limit?: number }): Promise<JobSummary[]>
+  results(jobId: bigint, options?: { signal?: AbortSignal }): Promise<TaskOutput[]>
+  /** Nothing new starts after this; what is under way is still paid (R18). */
+  close(jobId: bigint): Promise<Hex>
+  /** Books what the job did not use as owed to its requester. @returns the transaction and the amount */
+  refund(jobId: bigint): Promise<{ tx: Hex; amount: bigint }>
+  verify(jobId: bigint, options?: { rerun?: boolean; signal?: AbortSignal }): Promise<VerifyJobResult>
+  payouts(account?: Address): Promise<Payout[]>
+  why(subject: WhySubject): Promise<Why>
+}
+
+const DEADLINE_SECONDS = 3600
+
+export async function createClient(params: ClientParams): Promise<Client> {
+  const { account, rpcUrl } = params
+  const deployment = params.deployment ?? (await askDeployment(params))
+  const chain = await connectChain(rpcUrl, deployment)
+  const { market } = deployment.contracts
+  const domain = marketDomain({ chainId: deployment.chainId, market })
+  const identity = account && { account: account.address, signer: signerOf(account), domain }
+  const chainTime = () => chainTimeOf(chain)
+  const coordinator = createCoordinator({ url: params.coordinatorUrl, identity, chainTime })
+
+  function spender(): LocalAccount {
+    if (account) return account
+    throw clientError("E_NO_ACCOUNT", "this needs an account that pays and signs: give one")
+  }
+
+  const info = () => coordinator.get("/v1/info", InfoSchema)
+
+  async function prepare(request: JobRequest): Promise<Prepared> {
+    const requester = spender()
+    const now = await info()
+    const model = await prepareOnce(request.model)
+    const shardSize = request.shardSize ?? chooseShardSize(request.tasks.length, now)
+    const price = priceJob(now, request, { tasks: request.tasks.length, shardSize })
+    const nonce = BigInt(toHex(crypto.getRandomValues(new Uint8Array(8))))
+    const plan = planJob({
+      model,
+      tasks: request.tasks,
+      requester: requester.address,
+      coordinator: now.coordinator,
+      shardSize,
+      memoryGiB: chooseCapability(now, tierOf(model)).memoryGiB,
+      price,
+      deadline: (await chainTime()) + BigInt(request.deadlineSeconds ?? DEADLINE_SECONDS),
+      jobSalt: await deriveJobSalt(requester, deployment, nonce),
+      ...(request.title === undefined ? {} : { title: request.title }),
+    })
+    return { plan, quote: quoteJob(now, plan.terms), nonce }
+  }
+
+  const posted = (jobId: bigint) => readPostedJob(chain, deployment, jobId)
+
+  return {
+    deployment,
+    chain,
+    info,
+    prepare,
+    quote: async (request) => (await prepare(request)).quote,
+    async post(request, { signal } = {}) {
+      const prepared = "plan" in request ? request : await prepare(request)
+      return postJob({ chain, coordinator, account: spender(), deployment }, prepared, signal)
+    },
+    follow: (jobId, options = {}) => followJob(coordinator, { ...options, jobId }),
+    job: (jobId) => coordinator.get(`/v1/jobs/${formatJobId(jobId)}`, JobViewSchema),
+    async jobs({ requester, limit = 50 } = {}) {
+      const query = new URLSearchParams({ limit: String(limit), ...(requester ? { requester } : {}) })
+      return (await coordinator.get(`/v1/jobs?${query}`, JobListSchema)).jobs
+    },
+    async results(jobId, { signal } = {}) {
+      const { nonce } = await posted(jobId)
+      const jobSalt = await deriveJobSalt(spender(), deployment, nonce)
+      return fetchResults(coordinator, { jobId, jobSalt, signal })
+    },
+    async close(jobId) {
+      const { terms } = await posted(jobId)
+      return sendCall(chain, spender(), { address: market, abi: marketAbi, functionName: "close", args: [jobId, terms] })
+    },
+    async refund(jobId) {
+      const { terms } = await posted(jobId)
+      const call = { address: market, abi: marketAbi, functionName: "refund", args: [jobId, terms] }
+      const tx = await sendCall(chain, spender(), call)
+      const { blockNumber } = await chain.getTransactionReceipt({ hash: tx })
+      const events = { address: market, abi: marketAbi, eventName: "JobRefunded", args: { jobId }, strict: true } as const
+      const logs = await chain.getContractEvents({ ...events, fromBlock: blockNumber, toBlock: blockNumber })
+      return { tx, amount: logs.reduce((sum, { args }) => sum + args.amount, 0n) }
+    },
+    verify: (jobId, options = {}) => verifyJob({ chain, coordinator, deployment, account }, { ...options, jobId }),
+    payouts: (one) => readPayouts(chain, deployment, one),
+    why: (subject) => coordinator.get(pathOf(subject), WhySchema),
+  }
+}
+
+/** A coordinator's word on where the contracts are is a claim; the chain, which the caller names, decides. */
+async function askDeployment({ coordinatorUrl, rpcUrl }: ClientParams): Promise<Deployment> {
+  const nobody = createCoordinator({ url: coordinatorUrl, identity: undefined, chainTime: async () => 0n })
+  const { network, chainId, contracts, deployedBlock, params } = await nobody.get("/v1/info", InfoSchema)
+  const genesisHash = await genesisOf(rpcUrl)
+  return { network, chainId, contracts, deployedBlock, params, rpcUrl, genesisHash }
+}
+
+/** In a child process, for a model is untrusted even where it is one's own: it may come from anywhere. */
+async function prepareOnce(bytes: Uint8Array): Promise<PreparedModel> {
+  const runner = createRunner()
+  try {
+    return await prepareModel({ runner }, bytes)
+  } finally {
+    await runner.close()
+  }
+}
+
+function tierOf({ memoryBytes }: PreparedModel): MemoryTier {
+  const tier = memoryTierFor(memoryBytes)
+  if (tier) return tier
+  const message = `the model needs about ${Math.ceil(memoryBytes / 1024 ** 3)} GiB, more than the largest tier of workers: make it smaller`
+  throw clientError("E_MODEL_TOO_LARGE", message)
+}
+
+function signerOf(account: LocalAccount) {
+  if (!account.sign) throw clientError("E_NO_ACCOUNT", "the account cannot sign: give one made from a private key")
+  return { address: account.address, sign: account.sign }
+}
+
+function pathOf(subject: WhySubject): string {
+  if (subject.kind === "worker") return `/v1/why/worker/${subject.account}`
+  const job = formatJobId(subject.jobId)
+  return subject.kind === "job" ? `/v1/why/job/${job}` : `/v1/why/task/${job}/${subject.index}`
+}
