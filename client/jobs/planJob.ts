@@ -39,8 +39,8 @@ export type PlanJobParams = {
   readonly title?: string
 }
 
-/** By input name. */
-export type TaskInputs = Readonly<Record<string, Tensor>>
+/** Tensors by input name, or in the model's order. */
+export type TaskInputs = readonly Tensor[] | Readonly<Record<string, Tensor>>
 
 export type JobPlan = {
   readonly terms: Terms
@@ -55,7 +55,7 @@ export function planJob(params: PlanJobParams): JobPlan {
   const { tasks, shardSize, jobSalt, price } = params
   if (tasks.length === 0) throw clientError("E_JOB_EMPTY", "a job needs at least one task: give an input")
   const { inputs, outputs, digestTensors, sha256: modelSha256, bytes: model } = params.model
-  const ordered = tasks.map((task) => arrangeInputs(new Map(Object.entries(task)), inputs))
+  const ordered = tasks.map((task) => arrangeInputs(byName(task, inputs), inputs))
   const commitments = ordered.map((tensors, index) => inputCommitment(taskSalt(jobSalt, index), tensors))
 
   const artifacts = new Map<Hex, Uint8Array>([[modelSha256, model]])
@@ -106,6 +106,12 @@ export function planJob(params: PlanJobParams): JobPlan {
   return { terms, spec, jobSalt, artifacts }
 }
 
+
+function byName(task: TaskInputs, inputs: PreparedModel["inputs"]): Map<string, Tensor> {
+  if (!Array.isArray(task)) return new Map(Object.entries(task))
+  if (task.length <= inputs.length) return new Map(task.map((tensor, i) => [inputs[i]!.name, tensor]))
+  throw clientError("E_INPUT_NAME", `a task has ${task.length} tensors, and the model takes ${inputs.length}`)
+}
 
 function asPort({ name, dtype, dims }: { name: string; dtype: Spec["model"]["inputs"][number]["dtype"]; dims: readonly number[] }) {
   return { name, dtype, dims: [...dims] }
