@@ -143,14 +143,25 @@ export async function createClient(params: ClientParams): Promise<Client> {
     },
     async close(jobId) {
       const { terms } = await posted(jobId)
-      return sendCall(chain, spender(), { address: market, abi: marketAbi, functionName: "close", args: [jobId, terms] })
+      return sendCall(chain, spender(), {
+        address: market,
+        abi: marketAbi,
+        functionName: "close",
+        args: [jobId, terms],
+      })
     },
     async refund(jobId) {
       const { terms } = await posted(jobId)
       const call = { address: market, abi: marketAbi, functionName: "refund", args: [jobId, terms] }
       const tx = await sendCall(chain, spender(), call)
       const { blockNumber } = await chain.getTransactionReceipt({ hash: tx })
-      const events = { address: market, abi: marketAbi, eventName: "JobRefunded", args: { jobId }, strict: true } as const
+      const events = {
+        address: market,
+        abi: marketAbi,
+        eventName: "JobRefunded",
+        args: { jobId },
+        strict: true,
+      } as const
       const logs = await chain.getContractEvents({ ...events, fromBlock: blockNumber, toBlock: blockNumber })
       return { tx, amount: logs.reduce((sum, { args }) => sum + args.amount, 0n) }
     },

@@ -1,10 +1,14 @@
-import { type Abi, type Address, type Log, parseEventLogs, type PublicClient } from "viem"
+import { type Abi, type Address, type Log, type PublicClient, parseEventLogs } from "viem"
 import { challengesAbi, type Deployment, juryAbi, marketAbi, registryAbi } from "#protocol"
 
 type EventOf<A extends Abi> = ReturnType<typeof parseEventLogs<A, true>>[number]
 
 /** Every event of the deployment, in the order of the chain. */
-export type ChainEvent = EventOf<typeof marketAbi> | EventOf<typeof registryAbi> | EventOf<typeof juryAbi> | EventOf<typeof challengesAbi>
+export type ChainEvent =
+  | EventOf<typeof marketAbi>
+  | EventOf<typeof registryAbi>
+  | EventOf<typeof juryAbi>
+  | EventOf<typeof challengesAbi>
 export type EventNamed<N extends ChainEvent["eventName"]> = Extract<ChainEvent, { eventName: N }>
 
 /** Public nodes answer for ranges of about this many blocks. */
@@ -38,11 +42,16 @@ export function eventsNamed<N extends ChainEvent["eventName"]>({ events }: Histo
   return events.filter((event): event is EventNamed<N> => event.eventName === name)
 }
 
-export function isBefore(a: { blockNumber: bigint; logIndex: number }, b: { blockNumber: bigint; logIndex: number }): boolean {
+export function isBefore(
+  a: { blockNumber: bigint; logIndex: number },
+  b: { blockNumber: bigint; logIndex: number },
+): boolean {
   return inChainOrder(a, b) < 0
 }
 
-function inChainOrder(a: { blockNumber: bigint; logIndex: number }, b: { blockNumber: bigint; logIndex: number }): number {
+function inChainOrder(
+  a: { blockNumber: bigint; logIndex: number },
+  b: { blockNumber: bigint; logIndex: number },
+): number {
   return Number(a.blockNumber - b.blockNumber) || a.logIndex - b.logIndex
 }
-

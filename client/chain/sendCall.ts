@@ -1,6 +1,7 @@
 import {
   type Abi,
   type Account,
+  type Address,
   BaseError,
   ContractFunctionRevertedError,
   createWalletClient,
@@ -10,7 +11,6 @@ import {
   type Hex,
   type LocalAccount,
   type PublicClient,
-  type Address,
 } from "viem"
 import { clientError } from "../errors.ts"
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
-import { type Address, type Hex, type TypedDataDomain } from "viem"
+import type { Address, Hex, TypedDataDomain } from "viem"
 import { z } from "zod"
-import { ErrorBodySchema, MAX_REQUEST_SECONDS, type Signer, sha256, hexOf, signRequest } from "#protocol"
+import { ErrorBodySchema, hexOf, MAX_REQUEST_SECONDS, type Signer, sha256, signRequest } from "#protocol"
 import { ClientError, clientError } from "../errors.ts"
 
 /** Who signs requests, and for which deployment. */
@@ -80,7 +80,14 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     get: (path, schema, options) => json({ ...options, method: "GET", path }, schema),
     post: (path, schema, body, options) =>
       json(
-        { signed: true, ...options, method: "POST", path, body: Buffer.from(JSON.stringify(body)), type: "application/json" },
+        {
+          signed: true,
+          ...options,
+          method: "POST",
+          path,
+          body: Buffer.from(JSON.stringify(body)),
+          type: "application/json",
+        },
         schema,
       ),
     async putArtifact(bytes, options) {

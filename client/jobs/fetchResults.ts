@@ -49,7 +49,10 @@ export async function fetchResults(coordinator: Coordinator, params: FetchResult
         throw clientError("E_OUTPUT_MISMATCH", `the outputs of task ${leaf.taskIndex} lack '${name}'`)
       })
       if (jobSalt) {
-        const part = outputPart(taskSalt(jobSalt, leaf.taskIndex), outputs.map(([, tensor]) => tensor))
+        const part = outputPart(
+          taskSalt(jobSalt, leaf.taskIndex),
+          outputs.map(([, tensor]) => tensor),
+        )
         if (joinOutput(part, leaf.digestPart) !== leaf.outputCommitment) {
           const message = `the outputs of task ${leaf.taskIndex} are not those that ${shard.worker} committed to`
           throw clientError("E_OUTPUT_MISMATCH", message)

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { type JobView, JobViewSchema, formatJobId } from "#protocol"
+import { formatJobId, type JobView, JobViewSchema } from "#protocol"
 import type { Coordinator } from "../http/coordinator.ts"
 
 export type JobProgress = Pick<JobView, "state" | "counts" | "reason" | "shards" | "tasks" | "batches">

@@ -10,13 +10,13 @@ import {
   JOB_KINDS,
   type MemoryTier,
   programRoot,
+  type Spec,
   sha256,
   shardCount,
   shardTasks,
-  type Spec,
   specHash,
-  type Tensor,
   TERMS_VERSION,
+  type Tensor,
   type Terms,
   taskSalt,
 } from "#protocol"
@@ -64,9 +64,7 @@ export function planJob(params: PlanJobParams): JobPlan {
     const { first, count } = shardTasks(plan, shard)
     const entries = ordered
       .slice(first, first + count)
-      .flatMap((tensors, i) =>
-        tensors.map((tensor, j) => ({ name: bundleName(first + i, inputs[j]!.name), tensor })),
-      )
+      .flatMap((tensors, i) => tensors.map((tensor, j) => ({ name: bundleName(first + i, inputs[j]!.name), tensor })))
     const bytes = encodeBundle(entries)
     const hash = hexOf(sha256(bytes))
     artifacts.set(hash, bytes)
@@ -106,13 +104,20 @@ export function planJob(params: PlanJobParams): JobPlan {
   return { terms, spec, jobSalt, artifacts }
 }
 
-
 function byName(task: TaskInputs, inputs: PreparedModel["inputs"]): Map<string, Tensor> {
   if (!Array.isArray(task)) return new Map(Object.entries(task))
   if (task.length <= inputs.length) return new Map(task.map((tensor, i) => [inputs[i]!.name, tensor]))
   throw clientError("E_INPUT_NAME", `a task has ${task.length} tensors, and the model takes ${inputs.length}`)
 }
 
-function asPort({ name, dtype, dims }: { name: string; dtype: Spec["model"]["inputs"][number]["dtype"]; dims: readonly number[] }) {
+function asPort({
+  name,
+  dtype,
+  dims,
+}: {
+  name: string
+  dtype: Spec["model"]["inputs"][number]["dtype"]
+  dims: readonly number[]
+}) {
   return { name, dtype, dims: [...dims] }
 }

@@ -1,13 +1,13 @@
-import { type Hex, type LocalAccount, parseSignature, type PublicClient } from "viem"
+import { type Hex, type LocalAccount, type PublicClient, parseSignature } from "viem"
 import { z } from "zod"
 import {
   assayTokenAbi,
   type Deployment,
   escrow as escrowOf,
   formatJobId,
-  jobIdOf,
   JobSubmissionSchema,
   JobSubmittedSchema,
+  jobIdOf,
   marketAbi,
 } from "#protocol"
 import { chainTimeOf } from "../chain/connectChain.ts"
@@ -19,7 +19,12 @@ import type { JobPlan } from "./planJob.ts"
 /** The nonce is part of the job's id, and its salt was made from it. */
 export type PostJobParams = { readonly plan: JobPlan; readonly nonce: bigint }
 
-export type PostJobDeps = { chain: PublicClient; coordinator: Coordinator; account: LocalAccount; deployment: Deployment }
+export type PostJobDeps = {
+  chain: PublicClient
+  coordinator: Coordinator
+  account: LocalAccount
+  deployment: Deployment
+}
 export type PostJobResult = { jobId: bigint; tx: Hex; escrow: bigint }
 
 const UPLOADS_AT_ONCE = 4
@@ -29,7 +34,11 @@ const PERMIT_SECONDS = 600n
  * Stores the artifacts with the coordinator, lets it check them, and only then locks the escrow: what it refuses costs
  * nothing. One signature, one transaction.
  */
-export async function postJob(deps: PostJobDeps, { plan, nonce }: PostJobParams, signal?: AbortSignal): Promise<PostJobResult> {
+export async function postJob(
+  deps: PostJobDeps,
+  { plan, nonce }: PostJobParams,
+  signal?: AbortSignal,
+): Promise<PostJobResult> {
   const { chain, coordinator, account, deployment } = deps
   const { market, registry, token } = deployment.contracts
   const escrow = escrowOf(plan.terms)
@@ -72,7 +81,10 @@ async function uploadAll(coordinator: Coordinator, artifacts: Uint8Array[], sign
 }
 
 /** ERC-2612: https://eips.ethereum.org/EIPS/eip-2612 */
-async function signPermit({ chain, account, deployment }: PostJobDeps, { spender, value }: { spender: Hex; value: bigint }) {
+async function signPermit(
+  { chain, account, deployment }: PostJobDeps,
+  { spender, value }: { spender: Hex; value: bigint },
+) {
   const { token } = deployment.contracts
   const read = { address: token, abi: assayTokenAbi } as const
   const [nonce, domain, now] = await Promise.all([

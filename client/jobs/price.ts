@@ -1,4 +1,11 @@
-import { type CapabilityInfo, type Info, type MemoryTier, minAuditBudget, type Terms, verdictCollateralUp } from "#protocol"
+import {
+  type CapabilityInfo,
+  type Info,
+  type MemoryTier,
+  minAuditBudget,
+  type Terms,
+  verdictCollateralUp,
+} from "#protocol"
 import { clientError } from "../errors.ts"
 
 /** The part of the terms that is money and audits; amounts in the token's smallest unit, rates in basis points. */
@@ -67,4 +74,3 @@ export function chooseCapability(info: Info, memoryGiB: MemoryTier): CapabilityI
   const message = `no pool of verifiers fits a model that needs ${memoryGiB} GiB: a batch needs ${minSeats} seats of ${minOwners} owners, and there are ${fit.map(({ seats, owners, memoryGiB: tier }) => `${seats} of ${owners} at ${tier} GiB`).join(", ") || "none"}: start more workers`
   throw clientError("E_NO_SEATS", message)
 }
-

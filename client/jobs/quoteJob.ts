@@ -24,7 +24,9 @@ export function quoteJob(info: Info, terms: Terms): Quote {
   const capability = info.capabilities.find((one) => one.capability === terms.capability)
   const warnings: string[] = []
   if (terms.tasks < FEW_TASKS) {
-    warnings.push(`${terms.tasks} tasks: below ${FEW_TASKS} the gas of a batch is shared by few; put more tasks into one job`)
+    warnings.push(
+      `${terms.tasks} tasks: below ${FEW_TASKS} the gas of a batch is shared by few; put more tasks into one job`,
+    )
   }
   const largestOwner = capability?.seats ? capability.largestOwnerSeats / capability.seats : 1
   if (largestOwner * 10_000 > info.params.colluding) {

@@ -12,7 +12,8 @@ export async function readConservation(
   deployment: Deployment,
   history: History,
 ): Promise<Conservation> {
-  const sum = <T>(items: readonly T[], amountOf: (item: T) => bigint) => items.reduce((total, item) => total + amountOf(item), 0n)
+  const sum = <T>(items: readonly T[], amountOf: (item: T) => bigint) =>
+    items.reduce((total, item) => total + amountOf(item), 0n)
   const { registry, token } = deployment.contracts
   const escrow = sum(eventsNamed(history, "JobPosted"), ({ args }) => escrowOf(args.terms as Terms))
   const staked = sum(eventsNamed(history, "Staked"), ({ args }) => args.count * deployment.params.seat)

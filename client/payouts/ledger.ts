@@ -43,28 +43,61 @@ export function buildLedger(history: History, deployment: Deployment): LedgerEnt
     ...eventsNamed(history, "BatchForfeited").flatMap((event) => {
       const record = batches.get(event.args.batchId)!
       const { committer, backer } = record.batch
-      return lossOf(deployment, record, { account: committer, coordinator: backer, ranges: openRanges(history, record, event), event })
+      return lossOf(deployment, record, {
+        account: committer,
+        coordinator: backer,
+        ranges: openRanges(history, record, event),
+        event,
+      })
     }),
     ...eventsNamed(history, "RangeVoided").flatMap((event) => {
       const record = batches.get(event.args.batchId)!
       const { committer, backer } = record.batch
       const { worker, cause } = event.args
       if (cause === CAUSE.nobody) return []
-      const loser = cause === CAUSE.worker ? { account: worker, coordinator: backer } : { account: committer, coordinator: backer }
+      const loser =
+        cause === CAUSE.worker ? { account: worker, coordinator: backer } : { account: committer, coordinator: backer }
       return lossOf(deployment, record, { ...loser, ranges: 1, event })
     }),
     ...eventsNamed(history, "SeatSlashed").map((event): LedgerEntry => {
       const { account, coordinator, amount } = event.args
-      return { account, coordinator, kind: "slashed", amount, batchId: undefined, jobId: undefined, tasks: 0, ...placeOf(event) }
+      return {
+        account,
+        coordinator,
+        kind: "slashed",
+        amount,
+        batchId: undefined,
+        jobId: undefined,
+        tasks: 0,
+        ...placeOf(event),
+      }
     }),
     ...eventsNamed(history, "Rewarded").map((event): LedgerEntry => {
       const { account, coordinator, amount } = event.args
-      return { account, coordinator, kind: "reward", amount, batchId: undefined, jobId: undefined, tasks: 0, ...placeOf(event) }
+      return {
+        account,
+        coordinator,
+        kind: "reward",
+        amount,
+        batchId: undefined,
+        jobId: undefined,
+        tasks: 0,
+        ...placeOf(event),
+      }
     }),
     ...eventsNamed(history, "JobRefunded").map((event): LedgerEntry => {
       const posted = eventsNamed(history, "JobPosted").find(({ args }) => args.jobId === event.args.jobId)!
       const { requester: account, coordinator, jobId } = posted.args
-      return { account, coordinator, kind: "refund", amount: event.args.amount, batchId: undefined, jobId, tasks: 0, ...placeOf(event) }
+      return {
+        account,
+        coordinator,
+        kind: "refund",
+        amount: event.args.amount,
+        batchId: undefined,
+        jobId,
+        tasks: 0,
+        ...placeOf(event),
+      }
     }),
   ].sort((a, b) => (isBefore(a.at, b.at) ? -1 : 1))
 }
@@ -79,7 +112,10 @@ export function readBatches(history: History): Map<bigint, BatchRecord> {
   )
   const committed = eventsNamed(history, "BatchCommitted").map(({ args }): [bigint, BatchRecord] => {
     const { batchId, jobId, batch } = args
-    return [batchId, { batchId, terms: terms.get(jobId)!, batch: batch as Batch, attestation: attestations.get(batchId) }]
+    return [
+      batchId,
+      { batchId, terms: terms.get(jobId)!, batch: batch as Batch, attestation: attestations.get(batchId) },
+    ]
   })
   return new Map(committed)
 }
@@ -124,7 +160,16 @@ function finalizeEntries(
   const own = committer.toLowerCase() === terms.coordinator.toLowerCase()
   const coordination: LedgerEntry[] =
     own && paidUnits * terms.coordinatorFee > 0n
-      ? [{ ...shared, account: committer, coordinator: backer, kind: "coordination", amount: paidUnits * terms.coordinatorFee, tasks: 0 }]
+      ? [
+          {
+            ...shared,
+            account: committer,
+            coordinator: backer,
+            kind: "coordination",
+            amount: paidUnits * terms.coordinatorFee,
+            tasks: 0,
+          },
+        ]
       : []
   // What finalize counts as void without an event of its own are silent ranges: each costs its share of the bond.
   const silent = popCount(event.args.voidedRanges) - voidedBefore(history, record.batchId, event).length
@@ -136,9 +181,12 @@ function isBarred(
   history: History,
   { account, coordinator, event }: { account: Address; coordinator: Address; event: EventNamed<"BatchFinalized"> },
 ): boolean {
-  const of = (args: { account: Address; coordinator: Address }) => same(args.account, account) && same(args.coordinator, coordinator)
+  const of = (args: { account: Address; coordinator: Address }) =>
+    same(args.account, account) && same(args.coordinator, coordinator)
   const before = (other: { blockNumber: bigint; logIndex: number }) => isBefore(other, event)
-  const slashed = eventsNamed(history, "SeatSlashed").filter((e) => of(e.args) && isFalseVerdict(e.args.reason) && before(e))
+  const slashed = eventsNamed(history, "SeatSlashed").filter(
+    (e) => of(e.args) && isFalseVerdict(e.args.reason) && before(e),
+  )
   const cleared = eventsNamed(history, "FlagCleared").filter((e) => of(e.args) && before(e))
   const last = slashed.at(-1)
   return last !== undefined && !cleared.some((e) => isBefore(last, e))
@@ -161,7 +209,12 @@ function openRanges(history: History, { batchId, batch }: BatchRecord, event: Ev
 function lossOf(
   deployment: Deployment,
   { terms, batch, batchId }: BatchRecord,
-  loss: { account: Address; coordinator: Address; ranges: number; event: { transactionHash: Hex; blockNumber: bigint; logIndex: number } },
+  loss: {
+    account: Address
+    coordinator: Address
+    ranges: number
+    event: { transactionHash: Hex; blockNumber: bigint; logIndex: number }
+  },
 ): LedgerEntry[] {
   if (loss.ranges === 0) return []
   const amount = BigInt(loss.ranges) * collateralUp(terms, deployment.params)

@@ -30,7 +30,10 @@ type PayoutDeps = { chain: PublicClient; deployment: Deployment; history: Histor
 async function payoutOf({ chain, deployment, history, ledger }: PayoutDeps, account: Address): Promise<Payout> {
   const entries = ledger.filter((entry) => entry.account.toLowerCase() === account)
   const withdrawals = eventsNamed(history, "Withdrawn").filter(({ args }) => args.account.toLowerCase() === account)
-  const coordinators = new Set([...entries.map((entry) => entry.coordinator), ...withdrawals.map(({ args }) => args.coordinator)])
+  const coordinators = new Set([
+    ...entries.map((entry) => entry.coordinator),
+    ...withdrawals.map(({ args }) => args.coordinator),
+  ])
   const pairs = await Promise.all(
     [...new Set([...coordinators].map((one) => one.toLowerCase() as Address))].map((coordinator) =>
       chain.readContract({

@@ -10,7 +10,12 @@ export function notDone(name: string, needs: string): Check {
 }
 
 /** One check over many things: passes if none is wrong, and names the first that is. */
-export function checkAll<T>(name: string, items: readonly T[], wrong: (item: T) => string | undefined, what: string): Check {
+export function checkAll<T>(
+  name: string,
+  items: readonly T[],
+  wrong: (item: T) => string | undefined,
+  what: string,
+): Check {
   for (const item of items) {
     const fault = wrong(item)
     if (fault !== undefined) return check(name, false, fault)

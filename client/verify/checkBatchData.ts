@@ -1,4 +1,4 @@
-import { type PublicClient, isAddressEqual } from "viem"
+import { isAddressEqual, type PublicClient } from "viem"
 import {
   type Batch,
   type BatchData,
@@ -11,14 +11,14 @@ import {
   committedRoot,
   type Deployment,
   leaseHash,
-  marketDomain,
   type MessageName,
+  marketDomain,
   parseRanges,
   recoverSigner,
   registryAbi,
   type SignParams,
-  shardTasks,
   type SumNode,
+  shardTasks,
 } from "#protocol"
 import { type Check, check, checkAll } from "./check.ts"
 
@@ -37,7 +37,8 @@ export async function checkBatchData(deps: CheckBatchDataDeps, params: CheckBatc
   const { name, batch, layout, data, dataHash } = params
   const ranges = parseRanges(batch.ranges)
   const row = data.shards.map((shard) => shardRoot(batch, layout, shard))
-  const present = data.shards.length === layout.shards.length && data.shards.every(({ shard }, i) => shard === layout.shards[i])
+  const present =
+    data.shards.length === layout.shards.length && data.shards.every(({ shard }, i) => shard === layout.shards[i])
   const root = present ? committedRoot(buildTopTree(row).root) : undefined
   return [
     check(`${name}: data`, batchDataHash(data) === dataHash, `the commit names ${dataHash}`),
@@ -57,9 +58,15 @@ export async function checkBatchData(deps: CheckBatchDataDeps, params: CheckBatc
       ranges,
       ({ worker, units, mask }) => {
         const shards = bitsOf(mask).map((bit) => batch.firstShard + bit)
-        const sum = row.filter((_, i) => shards.includes(data.shards[i]!.shard)).reduce((total, node) => total + node.units, 0n)
-        const own = data.shards.filter(({ shard }) => shards.includes(shard)).every(({ lease }) => isAddressEqual(lease.worker, worker))
-        return sum === BigInt(units) && own ? undefined : `range of ${worker} claims ${units} units, its leaves have ${sum}`
+        const sum = row
+          .filter((_, i) => shards.includes(data.shards[i]!.shard))
+          .reduce((total, node) => total + node.units, 0n)
+        const own = data.shards
+          .filter(({ shard }) => shards.includes(shard))
+          .every(({ lease }) => isAddressEqual(lease.worker, worker))
+        return sum === BigInt(units) && own
+          ? undefined
+          : `range of ${worker} claims ${units} units, its leaves have ${sum}`
       },
       "ranges have the units of their leaves",
     ),
@@ -86,11 +93,16 @@ async function checkSignatures(
     data.shards.map(async (shard, i) => {
       const { lease, leaseSignature, receipt, receiptSignature } = shard
       const leaser = await signedBy({ type: "Lease", message: lease }, leaseSignature)
-      if (!leaser || !isAddressEqual(leaser, coordinator)) return `the lease of shard ${shard.shard} is not the coordinator's`
+      if (!leaser || !isAddressEqual(leaser, coordinator))
+        return `the lease of shard ${shard.shard} is not the coordinator's`
       const worker = await signedBy({ type: "Receipt", message: receipt }, receiptSignature)
-      if (!worker || !isAddressEqual(worker, lease.worker)) return `the receipt of shard ${shard.shard} is not its worker's`
-      const bound = receipt.leaseHash === leaseHash(lease) && receipt.shardRoot === row[i]!.hash && receipt.units === row[i]!.units
-      return bound && lease.jobId === batch.jobId ? undefined : `the receipt of shard ${shard.shard} is for other leaves`
+      if (!worker || !isAddressEqual(worker, lease.worker))
+        return `the receipt of shard ${shard.shard} is not its worker's`
+      const bound =
+        receipt.leaseHash === leaseHash(lease) && receipt.shardRoot === row[i]!.hash && receipt.units === row[i]!.units
+      return bound && lease.jobId === batch.jobId
+        ? undefined
+        : `the receipt of shard ${shard.shard} is for other leaves`
     }),
   )
   const fault = faults.find((one) => one !== undefined)

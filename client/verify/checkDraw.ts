@@ -4,17 +4,17 @@ import {
   type Batch,
   type BatchData,
   type BatchLayout,
+  batchIdOf,
   beaconAbi,
   bitsOf,
-  batchIdOf,
   buildVerdictTree,
   candidateOwners,
   type Deployment,
   drawSeed,
   marketDomain,
-  packVerifiers,
   PANEL_EXTRA,
   PANEL_SIZE,
+  packVerifiers,
   panelSeat,
   parseRanges,
   placeOf,
@@ -45,9 +45,13 @@ export async function checkDraw(deps: CheckDrawDeps, params: CheckDrawParams): P
   const verdicts = [...data.verdicts].sort((a, b) => a.sample - b.sample)
   const complete = verdicts.length === positions.length && verdicts.every(({ sample }, i) => sample === i)
   if (!complete) {
-    return [check(`${name}: draw`, false, `${verdicts.length} verdicts are shown for ${positions.length} drawn samples`)]
+    return [
+      check(`${name}: draw`, false, `${verdicts.length} verdicts are shown for ${positions.length} drawn samples`),
+    ]
   }
-  const given = verdicts.flatMap(({ sample, verdict, signature }) => (verdict && signature ? [{ sample, verdict, signature }] : []))
+  const given = verdicts.flatMap(({ sample, verdict, signature }) =>
+    verdict && signature ? [{ sample, verdict, signature }] : [],
+  )
   const owners = await panelOwners(deps, { terms, batch, seed: attestation.seed })
   const domain = marketDomain({ chainId: deps.deployment.chainId, market: deps.deployment.contracts.market })
   const signers = await Promise.all(
@@ -58,18 +62,25 @@ export async function checkDraw(deps: CheckDrawDeps, params: CheckDrawParams): P
   )
   const tree = buildVerdictTree(
     verdicts.map(({ verdict }) =>
-      verdict ? { verifier: verdict.verifier, units: verdict.units, verdictHash: verdictHash(verdict) } : SILENT_VERDICT,
+      verdict
+        ? { verifier: verdict.verifier, units: verdict.units, verdictHash: verdictHash(verdict) }
+        : SILENT_VERDICT,
     ),
   )
   const totals = packVerifiers(given.map(({ verdict }) => verdict))
-  const silent = silentMask(params, verdicts.filter((one) => one.silent).map(({ sample }) => positions[sample]!))
+  const silent = silentMask(
+    params,
+    verdicts.filter((one) => one.silent).map(({ sample }) => positions[sample]!),
+  )
   return [
     await checkSeed(deps, params),
     checkAll(
       `${name}: draw`,
       given,
       ({ sample, verdict }) =>
-        verdict.position === positions[sample] ? undefined : `sample ${sample} is of position ${verdict.position}, drawn was ${positions[sample]}`,
+        verdict.position === positions[sample]
+          ? undefined
+          : `sample ${sample} is of position ${verdict.position}, drawn was ${positions[sample]}`,
       `verdicts on the ${positions.length} drawn positions of ${layout.size}`,
     ),
     checkAll(
@@ -78,7 +89,9 @@ export async function checkDraw(deps: CheckDrawDeps, params: CheckDrawParams): P
       ({ sample, verdict }) => {
         const executor = executorOf(batch, placeOf(layout, positions[sample]!).shard)
         const drawn = candidateOwners({ seed: attestation.seed, sample, executor, owners })
-        return drawn.some((one) => isAddressEqual(one, verdict.verifier)) ? undefined : `${verdict.verifier} was not drawn for sample ${sample}`
+        return drawn.some((one) => isAddressEqual(one, verdict.verifier))
+          ? undefined
+          : `${verdict.verifier} was not drawn for sample ${sample}`
       },
       "verdicts are drawn candidates'",
     ),
@@ -86,10 +99,16 @@ export async function checkDraw(deps: CheckDrawDeps, params: CheckDrawParams): P
       `${name}: verdict signatures`,
       given.map((one, i) => ({ ...one, signer: signers[i] })),
       ({ sample, verdict, signer }) =>
-        signer && isAddressEqual(signer, verdict.verifier) ? undefined : `the verdict on sample ${sample} is not signed by ${verdict.verifier}`,
+        signer && isAddressEqual(signer, verdict.verifier)
+          ? undefined
+          : `the verdict on sample ${sample} is not signed by ${verdict.verifier}`,
       "verdicts are signed",
     ),
-    check(`${name}: verdict root`, tree.root === attestation.verdictRoot, `the attestation names ${attestation.verdictRoot}`),
+    check(
+      `${name}: verdict root`,
+      tree.root === attestation.verdictRoot,
+      `the attestation names ${attestation.verdictRoot}`,
+    ),
     check(
       `${name}: verifier totals`,
       totals.length === attestation.verifiers.length && totals.every((word, i) => word === attestation.verifiers[i]),
@@ -118,7 +137,10 @@ function silentMask({ batch, layout }: CheckDrawParams, positions: readonly numb
   }, 0n)
 }
 
-async function checkSeed({ chain, deployment }: CheckDrawDeps, { name, batch, attestation }: CheckDrawParams): Promise<Check> {
+async function checkSeed(
+  { chain, deployment }: CheckDrawDeps,
+  { name, batch, attestation }: CheckDrawParams,
+): Promise<Check> {
   const seedBlock = await chain.readContract({
     address: deployment.contracts.beacon,
     abi: beaconAbi,
@@ -127,7 +149,11 @@ async function checkSeed({ chain, deployment }: CheckDrawDeps, { name, batch, at
   })
   const { hash } = await chain.getBlock({ blockNumber: seedBlock })
   const seed = drawSeed(hash as Hex, batchIdOf(batch.jobId, batch.number))
-  return check(`${name}: seed`, seed === attestation.seed, `from block ${seedBlock}, ${seedBlock - batch.commitBlock} after the commit`)
+  return check(
+    `${name}: seed`,
+    seed === attestation.seed,
+    `from block ${seedBlock}, ${seedBlock - batch.commitBlock} after the commit`,
+  )
 }
 
 /** Owners of the panel's seats at the commit block; the search goes on only where all sixteen are one account's. */
@@ -138,20 +164,30 @@ async function panelOwners(
   const read = { address: deployment.contracts.registry, abi: registryAbi } as const
   const { capability } = terms
   const { commitBlock } = batch
-  const count = Number(await chain.readContract({ ...read, functionName: "seatCountAt", args: [capability, commitBlock] }))
+  const count = Number(
+    await chain.readContract({ ...read, functionName: "seatCountAt", args: [capability, commitBlock] }),
+  )
   const known = new Map<number, Address>()
   const ownerOf = async (place: number): Promise<Address> => {
     const seat = panelSeat(seed, place, count)
     const cached = known.get(seat)
     if (cached) return cached
-    const owner = await chain.readContract({ ...read, functionName: "seatOwnerAt", args: [capability, BigInt(seat), commitBlock] })
+    const owner = await chain.readContract({
+      ...read,
+      functionName: "seatOwnerAt",
+      args: [capability, BigInt(seat), commitBlock],
+    })
     known.set(seat, owner)
     return owner
   }
   const owners: Address[] = []
   for (let place = 0; place < PANEL_SIZE; place++) owners.push(await ownerOf(place))
   const first = owners[0]!
-  for (let place = PANEL_SIZE; place < PANEL_SIZE + PANEL_EXTRA && owners.every((one) => isAddressEqual(one, first)); place++) {
+  for (
+    let place = PANEL_SIZE;
+    place < PANEL_SIZE + PANEL_EXTRA && owners.every((one) => isAddressEqual(one, first));
+    place++
+  ) {
     owners.push(await ownerOf(place))
   }
   return owners

@@ -1,5 +1,15 @@
 import type { PublicClient } from "viem"
-import { type Deployment, hexOf, marketAbi, programRoot, type Spec, sha256, specHash, type Terms, termsHash } from "#protocol"
+import {
+  type Deployment,
+  hexOf,
+  marketAbi,
+  programRoot,
+  type Spec,
+  sha256,
+  specHash,
+  type Terms,
+  termsHash,
+} from "#protocol"
 import type { Coordinator } from "../http/coordinator.ts"
 import { type Check, check } from "./check.ts"
 
@@ -7,7 +17,10 @@ export type CheckTermsDeps = { chain: PublicClient; coordinator: Coordinator; de
 export type CheckTermsParams = { jobId: bigint; terms: Terms; spec: Spec; signal?: AbortSignal }
 
 /** What was agreed is what the chain holds, and the model is the one that was agreed on (R1, R2). */
-export async function checkTerms(deps: CheckTermsDeps, { jobId, terms, spec, signal }: CheckTermsParams): Promise<Check[]> {
+export async function checkTerms(
+  deps: CheckTermsDeps,
+  { jobId, terms, spec, signal }: CheckTermsParams,
+): Promise<Check[]> {
   const stored = await deps.chain.readContract({
     address: deps.deployment.contracts.market,
     abi: marketAbi,

@@ -1,4 +1,4 @@
-import { type BatchData, bitsOf, type BatchLayout, type Batch, placeOf, parseRanges } from "#protocol"
+import { type Batch, type BatchData, type BatchLayout, bitsOf, parseRanges, placeOf } from "#protocol"
 import { type Check, checkAll } from "./check.ts"
 
 export type CheckVerdictsParams = {

@@ -4,10 +4,10 @@ import { join } from "node:path"
 import type { Hex } from "viem"
 import { type Backend, createOnnxBackend, decodeBundle, type ModelArtifact, type ShardResult } from "#engine"
 import {
-  batchIdOf,
   type Batch,
   type BatchData,
   type BatchLayout,
+  batchIdOf,
   bundleName,
   inputCommitment,
   keyedDigest,
@@ -61,7 +61,9 @@ async function rerunBatch(
   const inputs = await readInputs(deps, { spec, layout, tasks, signal })
   const results = new Map<number, ShardResult>()
   const shardInputs = tasks.map((index) => ({ index, inputs: inputs.get(index)! }))
-  for await (const result of deps.engine.runShard(deps.model, shardInputs, { signal: signal ?? new AbortController().signal })) {
+  for await (const result of deps.engine.runShard(deps.model, shardInputs, {
+    signal: signal ?? new AbortController().signal,
+  })) {
     results.set(result.index, result)
   }
   const outputOf = (taskIndex: number) => {
@@ -81,7 +83,9 @@ async function rerunBatch(
     ),
     check(
       `${name}: rerun outputs`,
-      tasks.every((task) => outputOf(task) === leaves.get(task)!.outputCommitment || isVoided({ batch, layout, voided }, task)),
+      tasks.every(
+        (task) => outputOf(task) === leaves.get(task)!.outputCommitment || isVoided({ batch, layout, voided }, task),
+      ),
       `${tasks.length} sampled tasks computed again: ${wrongTasks(tasks, (task) => outputOf(task) === leaves.get(task)!.outputCommitment)}`,
     ),
     checkAll(
@@ -89,11 +93,14 @@ async function rerunBatch(
       verdicts,
       (verdict) => {
         const { taskIndex } = placeOf(layout, verdict.position)
-        if (verdict.outputCommitment !== outputOf(taskIndex)) return `${verdict.verifier} signed a false result for task ${taskIndex}`
+        if (verdict.outputCommitment !== outputOf(taskIndex))
+          return `${verdict.verifier} signed a false result for task ${taskIndex}`
         const { outputs, digest } = results.get(taskIndex)!
         const key = { verifier: verdict.verifier, batchId, position: verdict.position }
         const own = keyedDigest(taskSalt(jobSalt, taskIndex), { outputs, digests: digest }, key)
-        return own === verdict.keyedDigest ? undefined : `${verdict.verifier} copied its verdict on task ${taskIndex}: its keyed digest is wrong`
+        return own === verdict.keyedDigest
+          ? undefined
+          : `${verdict.verifier} copied its verdict on task ${taskIndex}: its keyed digest is wrong`
       },
       "verdicts hold, each keyed by its own verifier",
     ),
@@ -113,7 +120,10 @@ function isVoided({ batch, layout, voided }: Pick<Rerun, "batch" | "layout" | "v
 
 type ReadInputsParams = { spec: Spec; layout: BatchLayout; tasks: readonly number[]; signal?: AbortSignal }
 
-async function readInputs({ coordinator, model }: EngineDeps, params: ReadInputsParams): Promise<Map<number, Tensor[]>> {
+async function readInputs(
+  { coordinator, model }: EngineDeps,
+  params: ReadInputsParams,
+): Promise<Map<number, Tensor[]>> {
   const { spec, layout, tasks, signal } = params
   const found = new Map<number, Tensor[]>()
   for (const shard of new Set(tasks.map((task) => Math.floor(task / layout.plan.shardSize)))) {
@@ -121,7 +131,10 @@ async function readInputs({ coordinator, model }: EngineDeps, params: ReadInputs
     const tensors = new Map(bundle.map(({ name, tensor }) => [name, tensor]))
     const { first, count } = shardTasks(layout.plan, shard)
     for (const task of tasks.filter((one) => one >= first && one < first + count)) {
-      found.set(task, model.inputs.map(({ name }) => tensors.get(bundleName(task, name))!))
+      found.set(
+        task,
+        model.inputs.map(({ name }) => tensors.get(bundleName(task, name))!),
+      )
     }
   }
   return found

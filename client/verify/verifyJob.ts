@@ -83,14 +83,20 @@ async function verifyBatch(
   const voided = final?.args.voidedRanges ?? 0n
   const shared = { name, batch, layout, data }
   const ownVoids = eventsNamed(history, "RangeVoided").filter(({ args }) => args.batchId === batchId)
-  const unpaid = final ? (final.args.paidRanges & voided) === 0n && ownVoids.every(({ args }) => (voided >> args.range) % 2n === 1n) : true
+  const unpaid = final
+    ? (final.args.paidRanges & voided) === 0n && ownVoids.every(({ args }) => (voided >> args.range) % 2n === 1n)
+    : true
   return {
     batchChecks: [
       ...(await checkBatchData({ chain, deployment }, { ...shared, coordinator: terms.coordinator, dataHash })),
       ...(await checkDraw({ chain, deployment }, { ...shared, terms, attestation })),
       checkVerdicts({ ...shared, voided, final: final !== undefined }),
       final
-        ? check(`${name}: pay`, unpaid, `${bitsOf(final.args.paidRanges).length} ranges paid, ${bitsOf(voided).length} void`)
+        ? check(
+            `${name}: pay`,
+            unpaid,
+            `${bitsOf(final.args.paidRanges).length} ranges paid, ${bitsOf(voided).length} void`,
+          )
         : notDone(`${name}: pay`, "it is not final yet"),
     ],
     rerun: { ...shared, voided },
@@ -109,7 +115,11 @@ async function fetchBatchData(
 
 async function moneyCheck({ chain, deployment }: VerifyJobDeps, history: History): Promise<Check> {
   const { balance, expected, conserved } = await readConservation(chain, deployment, history)
-  return check("conservation", conserved, `the Registry holds ${balance}; what went in less what came out is ${expected}`)
+  return check(
+    "conservation",
+    conserved,
+    `the Registry holds ${balance}; what went in less what came out is ${expected}`,
+  )
 }
 
 type RerunChecksParams = {
@@ -120,7 +130,10 @@ type RerunChecksParams = {
   reruns: readonly Rerun[]
 }
 
-async function rerunChecks(deps: VerifyJobDeps, { params, terms, nonce, spec, reruns }: RerunChecksParams): Promise<Check[]> {
+async function rerunChecks(
+  deps: VerifyJobDeps,
+  { params, terms, nonce, spec, reruns }: RerunChecksParams,
+): Promise<Check[]> {
   const { account, deployment, coordinator } = deps
   if (!params.rerun) return [notDone("rerun", "give --rerun to compute the sampled tasks again")]
   if (!account || account.address.toLowerCase() !== terms.requester.toLowerCase()) {
