@@ -11,7 +11,7 @@ export { exposeDigest, modelArtifact, type PreparedModel, prepareModel } from ".
 export { readModel } from "./onnx/readModel.ts"
 export { readTensorProto, writeTensorProto } from "./onnx/tensorProto.ts"
 export { type AttributeSpec, type ModelSpec, type NodeSpec, type ValueSpec, writeModel } from "./onnx/writeModel.ts"
-export { createOnnxBackend, type OnnxBackendOptions, splitResults } from "./run/onnxBackend.ts"
+export { checkFirstInput } from "./run/checkFirstInput.ts"
 export {
   type Device,
   EXACT_PROFILE,
@@ -22,6 +22,18 @@ export {
   tolerantProfile,
 } from "./run/profile.ts"
 export { createRunner, type LoadedModel, type Runner, type RunnerOptions } from "./run/runner.ts"
+export { createRunnerBackend, splitResults } from "./run/runnerBackend.ts"
+export { createRunnerPool, type RunnerPoolOptions } from "./run/runnerPool.ts"
+export { DEVICES, type DeviceChoice, type DeviceProbe, probeDevice, selectDevice } from "./run/selectDevice.ts"
+export {
+  assertSelfTest,
+  RECORDED_VECTORS,
+  recordVectors,
+  runSelfTest,
+  type SelfTestFailure,
+  type SelfTestResult,
+  SelfTestVectors,
+} from "./selfTest/selfTest.ts"
 export { bundleName, decodeBundle, encodeBundle, type NamedTensor, parseBundleName } from "./tensor/bundle.ts"
 export { decodeElements, encodeElements } from "./tensor/elements.ts"
 export { fromNestedArrays, toNestedArrays } from "./tensor/nestedArrays.ts"

@@ -15,6 +15,11 @@ const MISTYPED: readonly RegExp[] = [
 /** Why onnxruntime did not take a model, as one of our codes. */
 export function loadError(cause: unknown): EngineError {
   const text = oneLine(cause)
+  if (/ExecutionProvider_|WebGPU adapter|no available backend/.test(text))
+    return engineError("E_DEVICE_UNAVAILABLE", text.replace(/^.* was false\. /, "").trim(), {
+      remedy: "use --device cpu, or install the device's driver",
+      cause,
+    })
   for (const pattern of UNSUPPORTED) {
     const match = pattern.exec(text)
     if (!match) continue
