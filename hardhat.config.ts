@@ -24,4 +24,6 @@ export default defineConfig({
     },
   },
   paths: { tests: { solidity: "./test/contracts" } },
+  // Solidity's side of the golden vectors reads the file that TypeScript's side reads.
+  test: { solidity: { fsPermissions: { readFile: ["./protocol/vectors/vectors.json"] } } },
 })
