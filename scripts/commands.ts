@@ -12,9 +12,9 @@ export type CommandEntry = {
 }
 
 const start = "Start here"
-const requester = "Have work done"
-const worker = "Earn"
-const look = "Look and check"
+const _requester = "Have work done"
+const _worker = "Earn"
+const _look = "Look and check"
 const operator = "Run the parts"
 
 /** Only names and one line each: `assay help` must not load what it only lists. */

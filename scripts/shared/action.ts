@@ -1,6 +1,7 @@
 import type { Command } from "commander"
 import { type Home, homeOf, openHome } from "./home.ts"
 import { createOutput, type Output } from "./output.ts"
+import { readRunState } from "./runState.ts"
 import { stopSignal } from "./signals.ts"
 
 export const DEFAULT_RPC = "http://127.0.0.1:8545"
@@ -39,12 +40,16 @@ function isText(value: unknown): value is string {
 export function contextOf(flags: Record<string, unknown>): Context {
   const text = (name: string) => (typeof flags[name] === "string" ? (flags[name] as string) : undefined)
   const verbose = flags.verbose === true
+  const home = openHome(homeOf(flags.home))
+  // What `up` runs in this home is found on whatever ports it was given.
+  const network = text("network") ?? "local"
+  const up = network === "local" ? readRunState(home.path) : undefined
   return {
     out: createOutput({ json: flags.json === true, verbose }),
-    home: openHome(homeOf(flags.home)),
-    network: text("network") ?? "local",
-    rpcUrl: text("rpc") ?? DEFAULT_RPC,
-    coordinatorUrl: (text("coordinator") ?? DEFAULT_COORDINATOR).replace(/\/+$/, ""),
+    home,
+    network,
+    rpcUrl: text("rpc") ?? up?.rpc ?? DEFAULT_RPC,
+    coordinatorUrl: (text("coordinator") ?? up?.url ?? DEFAULT_COORDINATOR).replace(/\/+$/, ""),
     named: { rpc: text("rpc") !== undefined, coordinator: text("coordinator") !== undefined },
     yes: flags.yes === true,
     verbose,

@@ -27,7 +27,9 @@ export function describeError(error: unknown): ErrorStory {
   const code = codeOf(error)
   if (code) {
     const message = error instanceof Error ? error.message : String(error)
-    return { code, message: oneLine(message === code ? factsOf(error) : message), causes }
+    const remedy = (error as { detail?: { remedy?: unknown } }).detail?.remedy
+    const what = oneLine(message === code ? factsOf(error) : message)
+    return { code, message: typeof remedy === "string" && remedy !== "" ? `${what}: ${oneLine(remedy)}` : what, causes }
   }
   const system = systemError(error)
   if (system) return { ...system, causes }

@@ -1,6 +1,5 @@
+import { LOCAL_CHAIN_ID } from "#protocol"
 import { ROOT } from "./version.ts"
-
-export const LOCAL_CHAIN_ID = 31337
 
 /** A block a second besides the automined ones, so that windows and clocks run out while nothing is sent. */
 const BLOCK_INTERVAL_MS = 1000

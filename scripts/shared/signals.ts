@@ -1,6 +1,9 @@
 let signal: AbortSignal | undefined
 
-/** Aborted by the first Ctrl-C or SIGTERM, which asks for a clean stop; the second one does not ask. */
+/**
+ * Aborted by the first Ctrl-C or SIGTERM, which asks for a clean stop; the second one does not ask. A process that a
+ * supervisor started stops with it, even when the supervisor was killed and could not say so.
+ */
 export function stopSignal(): AbortSignal {
   if (signal) return signal
   const controller = new AbortController()
@@ -10,6 +13,9 @@ export function stopSignal(): AbortSignal {
   }
   process.on("SIGINT", stop)
   process.on("SIGTERM", stop)
+  if (process.env.ASSAY_SUPERVISED && process.connected) {
+    process.once("disconnect", () => controller.abort(new Error("the supervisor is gone")))
+  }
   signal = controller.signal
   return signal
 }

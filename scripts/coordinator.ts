@@ -1,0 +1,46 @@
+import { join } from "node:path"
+import type { Command } from "commander"
+import { openKey } from "./shared/accounts.ts"
+import { action, type Context } from "./shared/action.ts"
+import { networkDir, openDeployment, writeDeployment } from "./shared/deployment.ts"
+import { ensureNative } from "./shared/funds.ts"
+import { demandFree, parsePort } from "./shared/ports.ts"
+
+type Options = { port: number; host: string; logLevel: string }
+
+export function configure(command: Command): void {
+  command
+    .description(
+      "Run a coordinator. DATABASE_URL and REDIS_URL name an outside Postgres and Redis; without them both are embedded.",
+    )
+    .option("--port <n>", "port of the API, 0 for any free one", parsePort, 8787)
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--log-level <level>", "trace, debug, info, warn or error", "info")
+    .action(action<Options>(run))
+}
+
+async function run(context: Context, { port, host, logLevel }: Options): Promise<void> {
+  await demandFree(port, "--port", host)
+  const { deployment, chain, rpcUrl } = await openDeployment(context)
+  const { key, account } = await openKey(context, "coordinator")
+  await ensureNative({ context, chain, rpcUrl, deployment }, account.address)
+  const { parseConfig, startCoordinator } = await import("#coordinator")
+  const config = parseConfig({
+    ...process.env,
+    ASSAY_RPC_URL: rpcUrl,
+    ASSAY_DEPLOYMENT: writeDeployment(context, deployment),
+    ASSAY_DATA_DIR: join(networkDir(context, deployment), "coordinator"),
+    ASSAY_COORDINATOR_KEY: key,
+    ASSAY_HOST: host,
+    ASSAY_PORT: String(port),
+    ASSAY_LOG_LEVEL: logLevel,
+  })
+  const coordinator = await startCoordinator(config, { signal: context.signal })
+  context.out.event(
+    { event: "ready", url: coordinator.url, account: account.address, pid: process.pid },
+    () => `ready ${coordinator.url}`,
+  )
+  await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }))
+  await coordinator.close()
+  context.out.event({ event: "stopped" }, () => "stopped; workers can commit their own work while no coordinator runs")
+}

@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { createInterface } from "node:readline"
+import { CliError } from "./errors.ts"
+import { ROOT } from "./version.ts"
+
+/** A line of `--json` output. Every long-running command says `ready` once it is. */
+export type ChildEvent = { event?: string; kind?: string } & Record<string, unknown>
+
+export type Child = {
+  readonly name: string
+  readonly pid: number
+  /** Resolves with the `ready` event, rejects when the process ends before it. */
+  readonly ready: Promise<ChildEvent>
+  readonly exited: Promise<number>
+  isRunning(): boolean
+  /** SIGTERM, then SIGKILL for one that does not listen. */
+  stop(graceMs?: number): Promise<void>
+  kill(signal: NodeJS.Signals): void
+}
+
+export type StartChildParams = {
+  name: string
+  args: readonly string[]
+  logPath: string
+  env?: Record<string, string | undefined>
+  onEvent?: (event: ChildEvent) => void
+}
+
+const STOP_GRACE_MS = 15_000
+
+/** Starts one of our own commands as a process of its own, by the Node that runs us. */
+export function startChild({ name, args, logPath, env = {}, onEvent }: StartChildParams): Child {
+  mkdirSync(dirname(logPath), { recursive: true })
+  const log = openSync(logPath, "a")
+  const child = spawn(process.execPath, [...process.execArgv, join(ROOT, "scripts", "main.ts"), ...args, "--json"], {
+    // The channel carries nothing: its end tells the child that we are gone, however we went.
+    stdio: ["ignore", "pipe", log, "ipc"],
+    env: { ...process.env, ...env, ASSAY_SUPERVISED: "1" },
+  })
+  closeSync(log)
+  const exited = new Promise<number>((resolve) => {
+    child.once("exit", (code, signal) => resolve(code ?? (signal ? 128 : 1)))
+    child.once("error", () => resolve(1))
+  })
+  const ready = new Promise<ChildEvent>((resolve, reject) => {
+    if (child.stdout) {
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        const event = parseLine(line)
+        if (!event) return
+        if (event.event === "ready") resolve(event)
+        const error = event.error as { code: string; message: string } | undefined
+        if (error) reject(new CliError(error.code, error.message))
+        onEvent?.(event)
+      })
+    }
+    void exited.then((code) =>
+      // The error's own line may still be on its way through the pipe.
+      setTimeout(
+        () => reject(new CliError("E_PROCESS_ENDED", `${name} ended with status ${code}: ${lastLine(logPath)}`)),
+        100,
+      ),
+    )
+  })
+  // Whoever waits for it hears of it; nobody waiting is no unhandled rejection.
+  ready.catch(() => {})
+  return {
+    name,
+    pid: child.pid ?? 0,
+    ready,
+    exited,
+    isRunning: () => child.exitCode === null && child.signalCode === null,
+    kill: (signal) => void child.kill(signal),
+    stop: (graceMs = STOP_GRACE_MS) => stop(child, exited, graceMs),
+  }
+}
+
+function parseLine(line: string): ChildEvent | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === "object" && value !== null ? (value as ChildEvent) : undefined
+  } catch {
+    // Not ours: a library that prints. The log has what goes to stderr.
+    return undefined
+  }
+}
+
+async function stop(child: ChildProcess, exited: Promise<number>, graceMs: number): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill("SIGTERM")
+  const timer = setTimeout(() => child.kill("SIGKILL"), graceMs)
+  await exited
+  clearTimeout(timer)
+}
+
+function lastLine(path: string): string {
+  const lines = readFileSync(path, "utf8").trim().split("\n")
+  return lines.findLast((line) => line.startsWith("error ")) ?? lines.at(-1) ?? `its log is ${path}`
+}

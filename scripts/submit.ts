@@ -1,0 +1,91 @@
+import type { Command } from "commander"
+import { formatJobId, type JobView } from "#protocol"
+import { isLocal } from "./shared/accounts.ts"
+import { action, type Context } from "./shared/action.ts"
+import { ensureTokens } from "./shared/funds.ts"
+import { addJobFlags, type JobFlags, readJobRequest } from "./shared/jobRequest.ts"
+import { type OpenClient, openSpender } from "./shared/openClient.ts"
+import { amount, formatAmount } from "./shared/output.ts"
+import { createProgress } from "./shared/progress.ts"
+import { confirm } from "./shared/prompt.ts"
+import { settleRefund } from "./shared/refund.ts"
+import { type WrittenOutput, writeOutputs } from "./shared/writeOutputs.ts"
+
+type Options = JobFlags & { wait?: boolean; out?: string }
+
+export function configure(command: Command): void {
+  addJobFlags(command)
+    .option("--wait", "follow the job to its end, write outputs and take the refund")
+    .option("--out <dir>", "where outputs go (with --wait; default ./assay-<job id>)")
+    .action(action<Options>(submit))
+}
+
+async function submit(context: Context, options: Options): Promise<void> {
+  const { out, signal } = context
+  const request = await readJobRequest(options)
+  const opened = await openSpender(context)
+  const { client, account } = opened
+  const prepared = await client.prepare(request)
+  const { quote } = prepared
+  for (const warning of quote.warnings) out.say(`note: ${warning}`)
+  if (isLocal(context)) await ensureTokens({ ...opened, context }, account, quote.escrow)
+  else await confirm(`Lock ${formatAmount(quote.escrow)} for ${quote.tasks} tasks?`, context)
+  const { jobId, tx, escrow } = await client.post(prepared, { signal })
+  const id = formatJobId(jobId)
+  const posted = { jobId: id, tx, tasks: quote.tasks, ...amount("escrow", escrow) }
+  if (!options.wait) {
+    out.result({ ...posted, status: "open", outputs: [], ...amount("charged", 0n), ...amount("refunded", 0n) }, () =>
+      [
+        `job ${id} is posted: ${quote.tasks} tasks, ${formatAmount(escrow)} in escrow (${tx})`,
+        `follow it with: assay job ${id}`,
+      ].join("\n"),
+    )
+    return
+  }
+  out.say(`job ${id} is posted: ${quote.tasks} tasks, ${formatAmount(escrow)} in escrow`)
+  const { view, outputs, refunded } = await wait(context, opened, {
+    jobId,
+    dir: options.out ?? `assay-${id.slice(0, 10)}`,
+  })
+  const done = view.counts.final === view.shards
+  out.result(
+    {
+      ...posted,
+      status: view.state,
+      outputs,
+      ...amount("charged", escrow - refunded),
+      ...amount("refunded", refunded),
+    },
+    () =>
+      [
+        done
+          ? `done: ${outputs.length} outputs`
+          : `ended ${view.state}, with ${outputs.length} of ${view.tasks} outputs: ${view.reason.text}`,
+        `charged ${formatAmount(escrow - refunded)}, refunded ${formatAmount(refunded)}`,
+      ].join("\n"),
+  )
+  if (!done) process.exitCode = 1
+}
+
+type Waited = { view: JobView; outputs: WrittenOutput[]; refunded: bigint }
+
+async function wait(
+  { out, signal }: Context,
+  { client }: OpenClient,
+  { jobId, dir }: { jobId: bigint; dir: string },
+): Promise<Waited> {
+  const progress = createProgress(out)
+  let view: JobView
+  try {
+    view = await client.follow(jobId, { signal, onProgress: progress.show })
+  } catch (error) {
+    if (signal.aborted) out.say(`stopped looking; the job goes on: assay job ${formatJobId(jobId)}`)
+    throw error
+  } finally {
+    progress.end()
+  }
+  const outputs = await writeOutputs(dir, await client.results(jobId, { signal }))
+  out.say(`outputs are in ${dir}`)
+  const refunded = await settleRefund(client, { jobId, signal })
+  return { view, outputs, refunded }
+}
