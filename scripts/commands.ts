@@ -12,19 +12,138 @@ export type CommandEntry = {
 }
 
 const start = "Start here"
-const _requester = "Have work done"
-const _worker = "Earn"
-const _look = "Look and check"
+const requester = "Have work done"
+const worker = "Earn"
+const look = "Look and check"
 const operator = "Run the parts"
 
 /** Only names and one line each: `assay help` must not load what it only lists. */
 export const commands: readonly CommandEntry[] = [
+  {
+    name: "up",
+    group: start,
+    summary: "run a local chain, the contracts, a coordinator and workers until stopped",
+    example: "assay up --workers 4 --detach",
+    load: () => import("./up.ts"),
+  },
+  {
+    name: "down",
+    group: start,
+    summary: "stop what `up --detach` started",
+    example: "assay down",
+    load: () => import("./down.ts"),
+  },
   {
     name: "doctor",
     group: start,
     summary: "check this machine and say what to do",
     example: "assay doctor",
     load: () => import("./doctor.ts"),
+  },
+  {
+    name: "quote",
+    group: requester,
+    summary: "what a job would cost and how long it would take; spends nothing",
+    example: "assay quote --model model.onnx --input x=x.npy --audit 5%",
+    load: () => import("./quote.ts"),
+  },
+  {
+    name: "submit",
+    group: requester,
+    summary: "post a paid job",
+    example: "assay submit --model model.onnx --inputs inputs/ --wait --out results/",
+    load: () => import("./submit.ts"),
+  },
+  {
+    name: "jobs",
+    group: requester,
+    summary: "list jobs",
+    example: "assay jobs --mine",
+    load: () => import("./jobs.ts"),
+  },
+  {
+    name: "job",
+    group: requester,
+    summary: "look at one job",
+    example: "assay job 0x5f2c…",
+    load: () => import("./job.ts"),
+  },
+  {
+    name: "cancel",
+    group: requester,
+    summary: "close a job early and take the refund",
+    example: "assay cancel 0x5f2c…",
+    load: () => import("./cancel.ts"),
+  },
+  {
+    name: "results",
+    group: requester,
+    summary: "fetch a job's outputs",
+    example: "assay results 0x5f2c… --out results/",
+    load: () => import("./results.ts"),
+  },
+  {
+    name: "worker",
+    group: worker,
+    summary: "stake, compute and earn",
+    example: "assay worker --threads 2",
+    load: () => import("./worker.ts"),
+  },
+  {
+    name: "stake",
+    group: worker,
+    summary: "turn tokens into seats, by which verifiers are drawn",
+    example: "assay stake 200",
+    load: () => import("./stake.ts"),
+  },
+  {
+    name: "unstake",
+    group: worker,
+    summary: "give seats back; the tokens follow after the unbonding time",
+    example: "assay unstake 200",
+    load: () => import("./unstake.ts"),
+  },
+  {
+    name: "reserve",
+    group: worker,
+    summary: "collateral for one coordinator: in, or out after notice",
+    example: "assay reserve 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 500",
+    load: () => import("./reserve.ts"),
+  },
+  {
+    name: "withdraw",
+    group: worker,
+    summary: "take what the chain owes you",
+    example: "assay withdraw",
+    load: () => import("./withdraw.ts"),
+  },
+  {
+    name: "payouts",
+    group: look,
+    summary: "earned, owed, withdrawn and slashed, read from the chain",
+    example: "assay payouts",
+    load: () => import("./payouts.ts"),
+  },
+  {
+    name: "why",
+    group: look,
+    summary: "the story and the rule behind a state",
+    example: "assay why job 0x5f2c…",
+    load: () => import("./why.ts"),
+  },
+  {
+    name: "verify",
+    group: look,
+    summary: "re-derive a job's draw, leaves, verdicts and payouts; trusts nobody",
+    example: "assay verify 0x5f2c… --rerun",
+    load: () => import("./verify.ts"),
+  },
+  {
+    name: "inspect",
+    group: look,
+    summary: "a model's inputs, outputs, operations and cost",
+    example: "assay inspect model.onnx",
+    load: () => import("./inspect.ts"),
   },
   {
     name: "keys",
@@ -39,6 +158,13 @@ export const commands: readonly CommandEntry[] = [
     summary: "run a local Hardhat chain; it forgets when it stops",
     example: "assay chain --port 8545",
     load: () => import("./chain.ts"),
+  },
+  {
+    name: "coordinator",
+    group: operator,
+    summary: "run a coordinator",
+    example: "assay coordinator --port 8787",
+    load: () => import("./coordinator.ts"),
   },
   {
     name: "test",

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { JobRequest, Prepared, Quote } from "#client"
-import { createOnnxBackend, type ShardTask } from "#engine"
-import type { Deployment } from "#protocol"
+import { createRunner } from "#engine"
+import type { Deployment, Tensor } from "#protocol"
 
 /** Blocks for commit, seed, attest and finalize, a second each on the local chain. */
 const SETTLE_BLOCKS = 8
@@ -20,23 +20,22 @@ export async function estimateSeconds(
   const bytes = prepared.plan.artifacts.get(model.sha256)
   const first = request.tasks[0]
   if (!bytes || !first) return params.window
+  const inputs = Array.isArray(first) ? first : model.inputs.map(({ name }) => (first as Record<string, Tensor>)[name])
   const dir = await mkdtemp(join(tmpdir(), "assay-quote-"))
-  const backend = createOnnxBackend()
+  const runner = createRunner()
   try {
     const path = join(dir, "model.onnx")
     await writeFile(path, bytes)
-    const inputs = model.inputs.map(({ name }) => first[name]).filter((tensor) => tensor !== undefined)
-    const tasks: ShardTask[] = [0, 1].map((index) => ({ index, inputs }))
+    await runner.load(path, model.sha256)
     const times: number[] = []
-    await backend.prepare({ ...model, path })
-    for await (const _ of backend.runShard({ ...model, path }, tasks, { signal: AbortSignal.timeout(120_000) }))
+    for await (const _ of runner.runMany(model.sha256, [inputs, inputs], AbortSignal.timeout(120_000)))
       times.push(performance.now())
     const taskMs = times.length > 1 ? (times.at(-1) as number) - (times[0] as number) : 0
     const workers = Math.max(1, quote.workers.free)
     const audits = 1 + prepared.plan.terms.auditRate / 10_000
     return Math.ceil((quote.tasks * taskMs * audits) / 1000 / workers + params.window + SETTLE_BLOCKS)
   } finally {
-    await backend.close()
+    await runner.close()
     await rm(dir, { recursive: true, force: true })
   }
 }

@@ -3,7 +3,6 @@ import { basename } from "node:path"
 import type { Command } from "commander"
 import type { JobRequest } from "#client"
 import { loadInputs, parseInputFlag, readModelInterface } from "#engine"
-import type { Tensor } from "#protocol"
 import { usageError } from "./errors.ts"
 import { parseCount, parsePercent, parseTokens } from "./parse.ts"
 
@@ -60,10 +59,7 @@ export async function readJobRequest(flags: JobFlags): Promise<JobRequest> {
   const model = await readModelFile(path)
   const wants = readModelInterface(model).inputs
   const files = input.map((text) => parseInputFlag(text, wants))
-  const rows = await loadInputs({ files, ...(inputs === undefined ? {} : { from: inputs }) }, wants)
-  const tasks = rows.map((row) =>
-    Object.fromEntries(wants.map(({ name }, i): [string, Tensor] => [name, row[i] as Tensor])),
-  )
+  const tasks = await loadInputs({ files, ...(inputs === undefined ? {} : { from: inputs }) }, wants)
   return {
     model,
     tasks,
