@@ -1,5 +1,4 @@
-import { open, readFile, type FileHandle } from "node:fs/promises"
-import { mkdir } from "node:fs/promises"
+import { type FileHandle, mkdir, open, readFile } from "node:fs/promises"
 import { dirname } from "node:path"
 import type { z } from "zod"
 import { workerError } from "../errors.ts"
@@ -44,7 +43,8 @@ async function readEntries<T>(path: string, schema: z.ZodType<T>): Promise<T[]> 
       return schema.parse(JSON.parse(line))
     } catch (cause) {
       throw workerError("E_JOURNAL_CORRUPT", `line ${i + 1} of ${path} is damaged`, {
-        remedy: "restore the file from a backup; without it this key might sign one lease twice, so rotate the key first",
+        remedy:
+          "restore the file from a backup; without it this key might sign one lease twice, so rotate the key first",
         cause,
       })
     }

@@ -1,0 +1,32 @@
+import type { Hex } from "viem"
+import {
+  buildShardTree,
+  type DigestKey,
+  inputCommitment,
+  keyedDigest,
+  type Leaf,
+  outputCommitment,
+  type SumNode,
+  type TaskResult,
+  type Tensor,
+} from "#protocol"
+
+export type SaltedInputs = { salt: Hex; inputs: readonly Tensor[] }
+
+/** What the hashing thread can be asked for; pure, and called by name across the thread's border. */
+export const HASH_TASKS = {
+  inputCommitments: (tasks: readonly SaltedInputs[]): Hex[] =>
+    tasks.map(({ salt, inputs }) => inputCommitment(salt, inputs)),
+  outputCommitment: ({ salt, result }: { salt: Hex; result: TaskResult }): Hex => outputCommitment(salt, result),
+  verdict: ({ salt, result, key }: { salt: Hex; result: TaskResult; key: DigestKey }) => ({
+    outputCommitment: outputCommitment(salt, result),
+    keyedDigest: keyedDigest(salt, result, key),
+  }),
+  shardRoot: (params: { jobId: bigint; shardSize: number; leaves: readonly Leaf[] }): SumNode =>
+    buildShardTree(params).root,
+} as const
+
+export type HashTasks = typeof HASH_TASKS
+export type HashTaskName = keyof HashTasks
+export type HashRequest = { id: number; name: HashTaskName; params: unknown }
+export type HashReply = { id: number; value?: unknown; error?: { message: string; stack?: string } }
