@@ -1,0 +1,176 @@
+import { randomBytes } from "node:crypto"
+import { type Address, type Hex, hexToBigInt, type TypedDataDomain, zeroHash } from "viem"
+import { z } from "zod"
+import { requestBodyHash, type Signer, signMessage } from "#protocol"
+import { WorkerError, workerError } from "../errors.ts"
+
+/** A coordinator, or a worker that committed for itself: whoever answers the messages of the protocol at a URL. */
+export type Peer = {
+  readonly url: string
+  /** Undefined when there is nothing (204). */
+  ask<T>(request: AskParams<T>): Promise<T | undefined>
+  download(sha256: Hex, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
+  upload(sha256: Hex, bytes: Uint8Array, signal: AbortSignal): Promise<void>
+}
+
+export type AskParams<T> = {
+  method: "GET" | "POST"
+  path: string
+  body?: unknown
+  schema: z.ZodType<T>
+  signal: AbortSignal
+  /** Longest silence; a long poll states its own. */
+  timeoutMs?: number
+}
+
+export type PeerOptions = {
+  url: string
+  account: Address
+  signer: Signer
+  domain: TypedDataDomain
+  /** Chain time in seconds: what the expiry of a request is measured in. */
+  now: () => bigint
+}
+
+const TIMEOUT_MS = 15_000
+const TRANSFER_TIMEOUT_MS = 300_000
+const MAX_JSON_BYTES = 32 * 1024 * 1024
+const REQUEST_LIFE_SECONDS = 60n
+
+const ErrorBody = z.object({ code: z.string().regex(/^E_[A-Z0-9_]{1,60}$/), message: z.string() })
+
+export function createPeer({ url, account, signer, domain, now }: PeerOptions): Peer {
+  const base = new URL(url)
+
+  async function headersFor(method: string, path: string, bodyHash: Hex): Promise<Record<string, string>> {
+    const nonce = hexToBigInt(`0x${randomBytes(8).toString("hex")}`)
+    const expiry = now() + REQUEST_LIFE_SECONDS
+    const message = { method, path, bodyHash, nonce, expiry }
+    return {
+      "x-assay-account": account.toLowerCase(),
+      "x-assay-nonce": String(nonce),
+      "x-assay-expiry": String(expiry),
+      "x-assay-signature": await signMessage(signer, { domain, type: "Request", message }),
+    }
+  }
+
+  type SendParams = { method: string; path: string; bodyHash: Hex; init: RequestInit; timeoutMs: number }
+  async function send({ method, path, bodyHash, init, timeoutMs }: SendParams, signal: AbortSignal) {
+    // What is signed is what goes over the wire: a base URL with a path of its own is part of it.
+    const target = new URL(base.pathname.replace(/\/$/, "") + path, base)
+    const headers = await headersFor(method, target.pathname + target.search, bodyHash)
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+    let response: Response
+    try {
+      response = await fetch(target, {
+        ...init,
+        method,
+        headers: { ...headers, ...init.headers },
+        signal: limit,
+        redirect: "error",
+      })
+    } catch (cause) {
+      signal.throwIfAborted()
+      throw peerDown(base.origin, cause)
+    }
+    if (!response.ok) throw await refusal(response, base.origin)
+    return response
+  }
+
+  return {
+    url,
+    async ask({ method, path, body, schema, signal, timeoutMs = TIMEOUT_MS }) {
+      const bytes = body === undefined ? undefined : Buffer.from(toJson(body))
+      const init: RequestInit = bytes ? { body: bytes, headers: { "content-type": "application/json" } } : {}
+      const response = await send({ method, path, bodyHash: requestBodyHash(bytes), init, timeoutMs }, signal)
+      if (response.status === 204) return undefined
+      const text = await readLimited(response, base.origin, signal)
+      const parsed = schema.safeParse(parseJson(text))
+      if (!parsed.success) {
+        const where = parsed.error.issues[0]
+        throw workerError(
+          "E_PEER_MESSAGE",
+          `${base.origin} answered ${path} with a message that this version does not understand` +
+            ` (${where?.path.join(".")}: ${where?.message})`,
+          { cause: parsed.error },
+        )
+      }
+      return parsed.data
+    },
+    async download(sha256, signal) {
+      const path = `/v1/artifacts/${sha256}`
+      const request = { method: "GET", path, bodyHash: requestBodyHash(undefined), init: {} }
+      const response = await send({ ...request, timeoutMs: TRANSFER_TIMEOUT_MS }, signal)
+      if (!response.body) throw workerError("E_PEER_MESSAGE", `${base.origin} sent no bytes of ${sha256}`)
+      return response.body
+    },
+    async upload(sha256, bytes, signal) {
+      const init: RequestInit = {
+        body: bytes as Uint8Array<ArrayBuffer>,
+        headers: { "content-type": "application/octet-stream" },
+      }
+      // The hash in the path binds the body, so that it need not be read twice.
+      const request = { method: "PUT", path: `/v1/artifacts/${sha256}`, bodyHash: zeroHash, init }
+      const response = await send({ ...request, timeoutMs: TRANSFER_TIMEOUT_MS }, signal)
+      await response.body?.cancel()
+    },
+  }
+}
+
+/** True for what may go better on another attempt: silence, an overloaded peer, a fault on its side. */
+export function isTransient(error: unknown): boolean {
+  return (
+    error instanceof WorkerError && (error.code === "E_COORDINATOR_DOWN" || error.detail.facts?.["transient"] === true)
+  )
+}
+
+function peerDown(origin: string, cause: unknown) {
+  return workerError("E_COORDINATOR_DOWN", `${origin} does not answer`, {
+    remedy: "is the coordinator running, and the URL right?",
+    facts: { transient: true },
+    cause,
+  })
+}
+
+async function refusal(response: Response, origin: string): Promise<WorkerError> {
+  const text = await readLimited(response, origin, AbortSignal.timeout(TIMEOUT_MS)).catch(() => "")
+  const body = ErrorBody.safeParse(parseJson(text))
+  const transient = response.status >= 500 || response.status === 429
+  const facts = { status: response.status, transient }
+  if (body.success) return workerError(body.data.code, body.data.message.slice(0, 500), { facts })
+  const code = response.status >= 500 ? "E_COORDINATOR_DOWN" : "E_PEER_MESSAGE"
+  return workerError(code, `${origin} answered with status ${response.status}`, { facts })
+}
+
+async function readLimited(response: Response, origin: string, signal: AbortSignal): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  try {
+    for await (const chunk of response.body ?? []) {
+      size += chunk.byteLength
+      if (size > MAX_JSON_BYTES) break
+      chunks.push(chunk)
+    }
+  } catch (cause) {
+    signal.throwIfAborted()
+    throw peerDown(origin, cause)
+  }
+  if (size > MAX_JSON_BYTES) {
+    throw workerError("E_PEER_MESSAGE", `${origin} sent more than ${MAX_JSON_BYTES} bytes of JSON`)
+  }
+  return Buffer.concat(chunks).toString("utf8")
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // No JSON is one more way not to fit the schema.
+    return undefined
+  }
+}
+
+/** Amounts and ids travel as decimal strings. */
+function toJson(value: unknown): string {
+  return JSON.stringify(value, (_key, field: unknown) => (typeof field === "bigint" ? field.toString() : field))
+}
