@@ -16,6 +16,7 @@ export type Peer = {
 export type AskParams<T> = {
   method: "GET" | "POST"
   path: string
+  /** JSON already: what a message schema's encode gave. */
   body?: unknown
   schema: z.ZodType<T>
   signal: AbortSignal
@@ -80,7 +81,7 @@ export function createPeer({ url, account, signer, domain, now }: PeerOptions): 
   return {
     url,
     async ask({ method, path, body, schema, signal, timeoutMs = TIMEOUT_MS }) {
-      const bytes = body === undefined ? undefined : Buffer.from(toJson(body))
+      const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
       const init: RequestInit = bytes ? { body: bytes, headers: { "content-type": "application/json" } } : {}
       const response = await send({ method, path, bodyHash: requestBodyHash(bytes), init, timeoutMs }, signal)
       if (response.status === 204) return undefined
@@ -168,9 +169,4 @@ function parseJson(text: string): unknown {
     // No JSON is one more way not to fit the schema.
     return undefined
   }
-}
-
-/** Amounts and ids travel as decimal strings. */
-function toJson(value: unknown): string {
-  return JSON.stringify(value, (_key, field: unknown) => (typeof field === "bigint" ? field.toString() : field))
 }

@@ -2,10 +2,13 @@ import type { Hex } from "viem"
 import {
   buildShardTree,
   type DigestKey,
+  digestPart,
   inputCommitment,
+  joinOutput,
   keyedDigest,
   type Leaf,
   outputCommitment,
+  outputPart,
   type SumNode,
   type TaskResult,
   type Tensor,
@@ -17,7 +20,11 @@ export type SaltedInputs = { salt: Hex; inputs: readonly Tensor[] }
 export const HASH_TASKS = {
   inputCommitments: (tasks: readonly SaltedInputs[]): Hex[] =>
     tasks.map(({ salt, inputs }) => inputCommitment(salt, inputs)),
-  outputCommitment: ({ salt, result }: { salt: Hex; result: TaskResult }): Hex => outputCommitment(salt, result),
+  /** The digest part goes along, so that who has only the outputs can check the commitment. */
+  output: ({ salt, result }: { salt: Hex; result: TaskResult }) => {
+    const digest = digestPart(salt, result.digests)
+    return { outputCommitment: joinOutput(outputPart(salt, result.outputs), digest), digestPart: digest }
+  },
   verdict: ({ salt, result, key }: { salt: Hex; result: TaskResult; key: DigestKey }) => ({
     outputCommitment: outputCommitment(salt, result),
     keyedDigest: keyedDigest(salt, result, key),
