@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
-import { type Address, type Hex, hexToBigInt, type TypedDataDomain, zeroHash } from "viem"
+import { type Address, type Hex, hexToBigInt, type TypedDataDomain } from "viem"
 import { z } from "zod"
-import { requestBodyHash, type Signer, signMessage } from "#protocol"
+import { type RequestHeaders, type RequestParts, type Signer, signRequest } from "#protocol"
 import { WorkerError, workerError } from "../errors.ts"
 
 /** A coordinator, or a worker that committed for itself: whoever answers the messages of the protocol at a URL. */
@@ -43,23 +43,17 @@ const ErrorBody = z.object({ code: z.string().regex(/^E_[A-Z0-9_]{1,60}$/), mess
 export function createPeer({ url, account, signer, domain, now }: PeerOptions): Peer {
   const base = new URL(url)
 
-  async function headersFor(method: string, path: string, bodyHash: Hex): Promise<Record<string, string>> {
+  function headersFor(method: string, path: string, body: RequestParts["body"]): Promise<RequestHeaders> {
     const nonce = hexToBigInt(`0x${randomBytes(8).toString("hex")}`)
     const expiry = now() + REQUEST_LIFE_SECONDS
-    const message = { method, path, bodyHash, nonce, expiry }
-    return {
-      "x-assay-account": account.toLowerCase(),
-      "x-assay-nonce": String(nonce),
-      "x-assay-expiry": String(expiry),
-      "x-assay-signature": await signMessage(signer, { domain, type: "Request", message }),
-    }
+    return signRequest({ account, signer, domain, method, path, body, nonce, expiry })
   }
 
-  type SendParams = { method: string; path: string; bodyHash: Hex; init: RequestInit; timeoutMs: number }
-  async function send({ method, path, bodyHash, init, timeoutMs }: SendParams, signal: AbortSignal) {
+  type SendParams = { method: string; path: string; body: RequestParts["body"]; init: RequestInit; timeoutMs: number }
+  async function send({ method, path, body, init, timeoutMs }: SendParams, signal: AbortSignal) {
     // What is signed is what goes over the wire: a base URL with a path of its own is part of it.
     const target = new URL(base.pathname.replace(/\/$/, "") + path, base)
-    const headers = await headersFor(method, target.pathname + target.search, bodyHash)
+    const headers = await headersFor(method, target.pathname + target.search, body)
     const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
     let response: Response
     try {
@@ -83,7 +77,7 @@ export function createPeer({ url, account, signer, domain, now }: PeerOptions): 
     async ask({ method, path, body, schema, signal, timeoutMs = TIMEOUT_MS }) {
       const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
       const init: RequestInit = bytes ? { body: bytes, headers: { "content-type": "application/json" } } : {}
-      const response = await send({ method, path, bodyHash: requestBodyHash(bytes), init, timeoutMs }, signal)
+      const response = await send({ method, path, body: bytes, init, timeoutMs }, signal)
       if (response.status === 204) return undefined
       const text = await readLimited(response, base.origin, signal)
       const parsed = schema.safeParse(parseJson(text))
@@ -100,7 +94,7 @@ export function createPeer({ url, account, signer, domain, now }: PeerOptions): 
     },
     async download(sha256, signal) {
       const path = `/v1/artifacts/${sha256}`
-      const request = { method: "GET", path, bodyHash: requestBodyHash(undefined), init: {} }
+      const request = { method: "GET", path, body: undefined, init: {} }
       const response = await send({ ...request, timeoutMs: TRANSFER_TIMEOUT_MS }, signal)
       if (!response.body) throw workerError("E_PEER_MESSAGE", `${base.origin} sent no bytes of ${sha256}`)
       return response.body
@@ -111,7 +105,7 @@ export function createPeer({ url, account, signer, domain, now }: PeerOptions): 
         headers: { "content-type": "application/octet-stream" },
       }
       // The hash in the path binds the body, so that it need not be read twice.
-      const request = { method: "PUT", path: `/v1/artifacts/${sha256}`, bodyHash: zeroHash, init }
+      const request = { method: "PUT", path: `/v1/artifacts/${sha256}`, body: "streamed" as const, init }
       const response = await send({ ...request, timeoutMs: TRANSFER_TIMEOUT_MS }, signal)
       await response.body?.cancel()
     },

@@ -1,0 +1,75 @@
+import type { LoadedModel, ModelArtifact, Runner, ShardTask, ValueInfo } from "#engine"
+import type { Spec, Tensor } from "#protocol"
+import { codeOf, workerError } from "../errors.ts"
+
+export function modelArtifact(spec: Spec, path: string): ModelArtifact {
+  const { sha256, inputs, outputs, digestTensors } = spec.model
+  return { sha256, path, inputs, outputs, digestTensors }
+}
+
+/** The model as the computing process reads it must take and give what the spec says: the spec is a peer's word. */
+export function checkInterface({ model }: Spec, loaded: LoadedModel): void {
+  const outputs = loaded.outputs.map(({ name }) => name)
+  const stated = [...model.outputs.map(({ name }) => name), ...model.digestTensors]
+  const agree =
+    samePorts(model.inputs, loaded.inputs) &&
+    samePorts(model.outputs, loaded.outputs.slice(0, model.outputs.length)) &&
+    outputs.length === stated.length &&
+    outputs.every((name, i) => name === stated[i])
+  if (!agree) throw workerError("E_LEASE_MODEL", "the model's inputs, outputs or digest tensors are not those of the spec")
+}
+
+function samePorts(stated: readonly ValueInfo[], found: readonly ValueInfo[]): boolean {
+  return (
+    stated.length === found.length &&
+    stated.every(({ name, dtype, dims }, i) => {
+      const other = found[i]!
+      return name === other.name && dtype === other.dtype && `${dims}` === `${other.dims}`
+    })
+  )
+}
+
+export type CheckReproducibleParams = { model: ModelArtifact; spec: Spec; task: ShardTask }
+
+/**
+ * R2, version 0: the first input runs twice, each time in a fresh session, before any lease on the model is worked on.
+ * A model whose results differ would make an honest worker's leaves wrong.
+ */
+export async function checkReproducible(
+  { runner }: { runner: Runner },
+  { model, spec, task }: CheckReproducibleParams,
+): Promise<void> {
+  checkInterface(spec, await runner.load(model.path, model.sha256, { fresh: true }))
+  const first = await runner.run(model.sha256, task.inputs)
+  await runner.load(model.path, model.sha256, { fresh: true })
+  const second = await runner.run(model.sha256, task.inputs)
+  if (first.length !== second.length || !first.every((tensor, i) => sameTensor(tensor, second[i]!))) {
+    throw workerError("E_RUN_NOT_REPRODUCIBLE", "the model gives two results for one input in fresh sessions (R2)")
+  }
+}
+
+function sameTensor(a: Tensor, b: Tensor): boolean {
+  return a.dtype === b.dtype && `${a.dims}` === `${b.dims}` && Buffer.from(a.data).equals(b.data)
+}
+
+/** Remembers what passed in this process: the check costs two loads and two runs, once a model. */
+export type ModelChecks = { check(params: CheckReproducibleParams): Promise<void> }
+
+export function createModelChecks(deps: { runner: Runner }): ModelChecks {
+  const results = new Map<string, Promise<void>>()
+  return {
+    check(params) {
+      // The same bytes under another description need another look at the interface.
+      const key = JSON.stringify(params.spec.model)
+      const running =
+        results.get(key) ??
+        checkReproducible(deps, params).catch((error: unknown) => {
+          // A crash or a timeout may have been the machine's mood: the next lease may try again.
+          if (codeOf(error) !== "E_RUN_NOT_REPRODUCIBLE") results.delete(key)
+          throw error
+        })
+      results.set(key, running)
+      return running
+    },
+  }
+}
