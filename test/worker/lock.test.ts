@@ -17,7 +17,7 @@ const deadPid = () => spawnSync(process.execPath, ["--version"]).pid
 test("error: a second worker with the same key is refused until the first lets go", async (t) => {
   const path = await lockPath(t)
   const first = await takeLock(path)
-  await assert.rejects(takeLock(path), { code: "E_WORKER_RUNNING" })
+  await assert.rejects(takeLock(path), { code: "E_WORKER_TWICE" })
   await first.release()
   await (await takeLock(path)).release()
 })
@@ -25,7 +25,7 @@ test("error: a second worker with the same key is refused until the first lets g
 test("error: a lock of another living process is refused", async (t) => {
   const path = await lockPath(t)
   await writeFile(path, String(process.ppid))
-  await assert.rejects(takeLock(path), { code: "E_WORKER_RUNNING" })
+  await assert.rejects(takeLock(path), { code: "E_WORKER_TWICE" })
 })
 
 test("behavior: a lock that a crash left behind is taken over", async (t) => {

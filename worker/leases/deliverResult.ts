@@ -27,7 +27,7 @@ export async function deliverResult(deps: DeliverDeps, { record, attempts, signa
     await retry(send, { signal, attempts, baseMs: 500, maxMs: 10_000, retryable: isTransient })
   } catch (error) {
     // By our own clock, not by the coordinator's word alone: it must not talk us out of a lease that still runs.
-    const over = codeOf(error) === "E_LEASE_EXPIRED" && now() >= record.bundle.lease.expiry
+    const over = codeOf(error) === "E_LEASE_ENDED" && now() >= record.bundle.lease.expiry
     if (over && records.get(leaseHash)?.state === "signed") {
       await records.put({ ...record, state: "lost", changedAt: Number(now()) })
     }

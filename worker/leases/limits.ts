@@ -18,11 +18,11 @@ export function limitReached(
   }
   if (uncommitted >= uncommittedShards) {
     const text = `${uncommitted} shards wait to be committed; at most ${uncommittedShards} are risked with one coordinator`
-    return { code: "E_LIMIT_UNCOMMITTED", text: `${text} (R16)` }
+    return { code: "WORKER_LIMIT", text: `${text} (R16)` }
   }
   if (uncommitted + unfinalized >= unfinalizedShards) {
     const text = `${uncommitted + unfinalized} shards wait to be paid; at most ${unfinalizedShards} are risked`
-    return { code: "E_LIMIT_UNFINALIZED", text: `${text} with one coordinator (R16)` }
+    return { code: "WORKER_LIMIT", text: `${text} with one coordinator (R16)` }
   }
   return undefined
 }

@@ -71,7 +71,7 @@ async function fetchOne(deps: PipelineDeps, prepared: Channel<PreparedLease>, si
     }
     const bundle = await deps.askForLease(signal)
     if (!bundle) {
-      events.wait("lease", "idle", "NO_WORK", "the coordinator has no shard for this worker now")
+      events.wait("lease", "idle", "WORKER_READY", "the coordinator has no shard for this worker now")
       return "none"
     }
     record = await acceptLease(deps, bundle)

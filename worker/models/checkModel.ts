@@ -1,5 +1,5 @@
-import type { LoadedModel, ModelArtifact, Runner, ShardTask, ValueInfo } from "#engine"
-import type { Spec, Tensor } from "#protocol"
+import { checkFirstInput, type LoadedModel, type ModelArtifact, type Runner, type ShardTask, type ValueInfo } from "#engine"
+import type { Spec } from "#protocol"
 import { codeOf, workerError } from "../errors.ts"
 
 export function modelArtifact(spec: Spec, path: string): ModelArtifact {
@@ -32,24 +32,15 @@ function samePorts(stated: readonly ValueInfo[], found: readonly ValueInfo[]): b
 export type CheckReproducibleParams = { model: ModelArtifact; spec: Spec; task: ShardTask }
 
 /**
- * R2, version 0: the first input runs twice, each time in a fresh session, before any lease on the model is worked on.
- * A model whose results differ would make an honest worker's leaves wrong.
+ * R2, version 0: the first input runs twice in fresh sessions before any lease on the model is worked on. A model whose
+ * results differ would make an honest worker's leaves wrong.
  */
-export async function checkReproducible(
+async function checkReproducible(
   { runner }: { runner: Runner },
   { model, spec, task }: CheckReproducibleParams,
 ): Promise<void> {
-  checkInterface(spec, await runner.load(model.path, model.sha256, { fresh: true }))
-  const first = await runner.run(model.sha256, task.inputs)
-  await runner.load(model.path, model.sha256, { fresh: true })
-  const second = await runner.run(model.sha256, task.inputs)
-  if (first.length !== second.length || !first.every((tensor, i) => sameTensor(tensor, second[i]!))) {
-    throw workerError("E_RUN_NOT_REPRODUCIBLE", "the model gives two results for one input in fresh sessions (R2)")
-  }
-}
-
-function sameTensor(a: Tensor, b: Tensor): boolean {
-  return a.dtype === b.dtype && `${a.dims}` === `${b.dims}` && Buffer.from(a.data).equals(b.data)
+  checkInterface(spec, await runner.load(model.path, model.sha256))
+  await checkFirstInput(runner, model, task.inputs)
 }
 
 /** Remembers what passed in this process: the check costs two loads and two runs, once a model. */

@@ -1,5 +1,5 @@
 import { type Address, isAddressEqual } from "viem"
-import { bitsOf, parseRanges, parseVerifiers, type Range, type Terms, unpackRange } from "#protocol"
+import { auditPay, bitsOf, parseRanges, parseVerifiers, type Range, type Terms, unpackRange } from "#protocol"
 import type { BatchBook, CommittedBatch } from "../chain/batches.ts"
 import { jobOfBatch } from "../chain/batches.ts"
 import type { Chain } from "../chain/chain.ts"
@@ -94,9 +94,7 @@ async function notePay(deps: SettleDeps, event: Extract<ChainEvent, { eventName:
 async function verifierPayOf({ account, batches }: SettleDeps, batchId: bigint, terms: Terms): Promise<bigint> {
   const attestation = await batches.attestation(batchId)
   const word = parseVerifiers(attestation?.verifiers ?? []).find(({ verifier }) => isAddressEqual(verifier, account))
-  if (!word) return 0n
-  const rate = (BigInt(terms.auditRatio) * terms.fee + 9_999n) / 10_000n
-  return word.units * rate + terms.auditBase
+  return word ? auditPay(terms, word.units) : 0n
 }
 
 type PayParams = {
@@ -164,14 +162,14 @@ async function noteVoid(
     case "Worker": {
       const amount = terms ? await chain.market.read.collateralOf([terms]) : 0n
       const text = "a leaf of ours was found wrong: the range is unpaid and its collateral lost (R29)"
-      emit({ kind: "slashed", amount, code: "RANGE_VOID_WORKER", text, tx })
+      emit({ kind: "slashed", amount, code: "WORKER_SLASHED", text, tx })
       return await moveBatch(deps, batchId, "void")
     }
     case "Coordinator":
-      emit({ kind: "refused", code: "RANGE_VOID_COORDINATOR", text: "the coordinator's fault voided our range (R26)" })
+      emit({ kind: "refused", code: "TASK_VOID_COORDINATOR", text: "the coordinator's fault voided our range (R26)" })
       return await moveBatch(deps, batchId, "open")
     default:
-      emit({ kind: "refused", code: "RANGE_VOID_NOBODY", text: "no majority of a jury: our range is void, not slashed" })
+      emit({ kind: "refused", code: "TASK_VOID_NOBODY", text: "no majority of a jury: our range is void, not slashed" })
       return await moveBatch(deps, batchId, "void")
   }
 }

@@ -20,14 +20,14 @@ export async function takeLock(path: string): Promise<Lock> {
     }
     const pid = await ownerOf(path)
     if (pid !== undefined && (pid === process.pid ? held.has(path) : isAlive(pid))) {
-      throw workerError("E_WORKER_RUNNING", `another worker (process ${pid}) runs with this key in ${dirname(path)}`, {
+      throw workerError("E_WORKER_TWICE", `another worker (process ${pid}) runs with this key in ${dirname(path)}`, {
         remedy: "stop it first, or start this one with another key or another home",
         facts: { pid },
       })
     }
     await unlink(path).catch(ignoreMissing)
   }
-  throw workerError("E_WORKER_RUNNING", `another worker took ${path} at the same moment`)
+  throw workerError("E_WORKER_TWICE", `another worker took ${path} at the same moment`)
 }
 
 /** A link, not a write: the name appears together with its content, so nobody ever reads a half-written owner. */

@@ -1,0 +1,103 @@
+import { join } from "node:path"
+import { createRunnerPool, EXACT_PROFILE, type Runner, runSelfTest } from "#engine"
+import { capabilityOf, marketDomain, type Profile, type Signer } from "#protocol"
+import { isTransient } from "../api/peer.ts"
+import { openChain } from "../chain/chain.ts"
+import { checkNetwork } from "../chain/checkNetwork.ts"
+import { createClock } from "../chain/clock.ts"
+import { createSender } from "../chain/sender.ts"
+import { codeOf, textOf, workerError } from "../errors.ts"
+import type { Events } from "../events.ts"
+import { createHasher } from "../hashing/hasher.ts"
+import { leaveSeats } from "../join/seats.ts"
+import { createBackends } from "../models/backends.ts"
+import { createModelChecks } from "../models/checkModel.ts"
+import type { WorkerConfig } from "../options.ts"
+import { takeLock } from "../support/lock.ts"
+import { retry } from "../support/retry.ts"
+import { type Parts, runLoops } from "./runLoops.ts"
+import { openState, stateFolder } from "./state.ts"
+
+export type RunParams = { stopping: AbortSignal; events: Events; isPaused: () => boolean }
+
+const GIB = 1024 ** 3
+const PROFILE: Profile = EXACT_PROFILE
+
+/** Builds everything in order, runs it, and takes it down in the opposite order, whatever happened. */
+export async function runWorker(config: WorkerConfig, params: RunParams): Promise<void> {
+  const { stopping, events } = params
+  const closers: (() => Promise<void>)[] = []
+  try {
+    await runLoops(await build(config, params, closers))
+  } catch (error) {
+    // A stop while it was still starting up is no failure.
+    if (stopping.aborted && error === stopping.reason) return
+    events.fail(error)
+    throw error
+  } finally {
+    for (const close of closers.toReversed()) await close().catch((error: unknown) => events.fail(error))
+  }
+}
+
+async function build(config: WorkerConfig, params: RunParams, closers: (() => Promise<void>)[]): Promise<Parts> {
+  const { stopping, events } = params
+  const { account, deployment, rpcUrl, session } = config
+  const folder = stateFolder(config.home, deployment, account.address)
+  const lock = await takeLock(join(folder, "worker.lock"))
+  closers.push(() => lock.release())
+
+  const chain = openChain({ rpcUrl, deployment })
+  await patiently(params, () => checkNetwork(chain))
+  const sender = createSender(chain, account)
+  const runner = createRunnerPool({ processes: config.threads, memoryBytes: config.memoryGiB * GIB })
+  closers.push(() => runner.close())
+  const capability = capabilityOf(PROFILE, config.memoryGiB)
+  await selfTest({ runner, events }, async () => {
+    await leaveSeats({ chain, sender, emit: events.emit }, capability)
+  })
+
+  const { timestamp } = await chain.client.getBlock({ blockTag: "latest" })
+  const clock = createClock(timestamp)
+  const state = await openState({ folder, cacheBytes: config.cacheBytes, now: timestamp })
+  closers.push(() => state.journal.close())
+  const hasher = createHasher()
+  closers.push(() => hasher.close())
+  const backends = await createBackends({ runner }, config.backend)
+  closers.push(() => backends.close())
+  const signer: Signer = { address: session.address, sign: (hash) => signHash(config, hash) }
+  const domain = marketDomain({ chainId: deployment.chainId, market: deployment.contracts.market })
+  const models = createModelChecks({ runner })
+  return { ...params, ...state, config, chain, sender, clock, hasher, backends, models, signer, domain, capability, stopping }
+}
+
+async function signHash({ session }: WorkerConfig, { hash }: Parameters<Signer["sign"]>[0]) {
+  if (!session.sign) throw workerError("E_OPTIONS", "the session key cannot sign plain hashes")
+  return await session.sign({ hash })
+}
+
+/** R25: no exact work, no seat, on a machine that differs; one that has come to differ leaves the draw. */
+async function selfTest({ runner, events }: { runner: Runner; events: Events }, leave: () => Promise<void>) {
+  const { ok, failed } = await runSelfTest(runner)
+  const text = failed.map(({ name, why }) => `${name}: ${why}`).join("; ")
+  events.emit(ok ? { kind: "selfTest", ok, profile: PROFILE } : { kind: "selfTest", ok, profile: PROFILE, text })
+  if (ok) return
+  await leave()
+  throw workerError("WORKER_SELF_TEST", `this machine does not compute ${PROFILE}: ${text}`, {
+    remedy: "nothing is lost; exact work needs a machine that passes (R25)",
+  })
+}
+
+/** A chain that is down is waited for, and said to be. */
+async function patiently<T>({ stopping, events }: RunParams, run: () => Promise<T>): Promise<T> {
+  const result = await retry(run, {
+    signal: stopping,
+    attempts: Number.POSITIVE_INFINITY,
+    baseMs: 500,
+    maxMs: 5000,
+    retryable: isTransient,
+    onRetry: (error) => events.wait("start", "refused", codeOf(error), textOf(error)),
+  })
+  events.resume("start")
+  return result
+}
+
