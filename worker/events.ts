@@ -2,7 +2,11 @@ import type { WorkerEvent } from "#protocol"
 import { codeOf, textOf } from "./errors.ts"
 
 /** An event without its time. */
-export type EventFacts = WorkerEvent extends infer Event ? (Event extends WorkerEvent ? Omit<Event, "at"> : never) : never
+export type EventFacts = WorkerEvent extends infer Event
+  ? Event extends WorkerEvent
+    ? Omit<Event, "at">
+    : never
+  : never
 
 export type Emit = (facts: EventFacts) => void
 

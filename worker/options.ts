@@ -3,12 +3,13 @@ import { isAbsolute, resolve } from "node:path"
 import { type Hex, isHex, type LocalAccount, parseEther } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
 import { z } from "zod"
-import { DeploymentSchema, type MemoryTier, MEMORY_TIERS, UrlSchema } from "#protocol"
+import { DeploymentSchema, MEMORY_TIERS, type MemoryTier, UrlSchema } from "#protocol"
 import { workerError } from "./errors.ts"
 import { DEFAULT_LIMITS } from "./leases/limits.ts"
 
 const Key = z.custom<Hex | LocalAccount>(
-  (value) => (isHex(value) && value.length === 66) || typeof (value as LocalAccount | null)?.signTransaction === "function",
+  (value) =>
+    (isHex(value) && value.length === 66) || typeof (value as LocalAccount | null)?.signTransaction === "function",
   "expected a private key of 32 bytes as 0x-hex, or a local account",
 )
 const Amount = z.bigint().min(0n)
@@ -25,8 +26,14 @@ const OptionsSchema = z.object({
   /** State goes to `networks/<deployment>/worker-<account>` under it. */
   home: z.string().min(1),
   /** Tasks that run side by side, a process each. */
-  threads: z.int().min(1).max(256).default(() => Math.max(1, Math.min(8, availableParallelism() - 1))),
-  memoryGiB: z.custom<MemoryTier>((value) => MEMORY_TIERS.includes(value as MemoryTier), "expected 2, 8, 32 or 128").default(2),
+  threads: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(() => Math.max(1, Math.min(8, availableParallelism() - 1))),
+  memoryGiB: z
+    .custom<MemoryTier>((value) => MEMORY_TIERS.includes(value as MemoryTier), "expected 2, 8, 32 or 128")
+    .default(2),
   verifyOnly: z.boolean().default(false),
   /** Where drawn verifiers reach this worker if it has to commit for itself (R18). */
   publicUrl: UrlSchema.optional(),
@@ -40,7 +47,10 @@ const OptionsSchema = z.object({
   seats: z.int().min(1).max(1000).default(1),
   /** What the coordinator may lock of this worker's (R13). */
   collateral: Amount.default(parseEther("1000")),
-  cacheBytes: z.number().min(1).default(10 * 1024 ** 3),
+  cacheBytes: z
+    .number()
+    .min(1)
+    .default(10 * 1024 ** 3),
   limits: z
     .object({ uncommittedShards: z.int().min(1), unfinalizedShards: z.int().min(1) })
     .default({ ...DEFAULT_LIMITS }),

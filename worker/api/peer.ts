@@ -114,9 +114,7 @@ export function createPeer({ url, account, signer, domain, now }: PeerOptions): 
 
 /** True for what may go better on another attempt: silence, an overloaded peer, a fault on its side. */
 export function isTransient(error: unknown): boolean {
-  return (
-    error instanceof WorkerError && (error.code === "E_COORDINATOR_DOWN" || error.detail.facts?.["transient"] === true)
-  )
+  return error instanceof WorkerError && (error.code === "E_COORDINATOR_DOWN" || error.detail.facts?.transient === true)
 }
 
 function peerDown(origin: string, cause: unknown) {

@@ -20,7 +20,11 @@ export type AuditDeps = RecomputeDeps & {
 }
 
 /** R21: recomputes the drawn tasks without knowing the answers, and signs what it found. */
-export async function giveVerdicts(deps: AuditDeps, bundle: AuditBundle, signal: AbortSignal): Promise<SignedVerdict[]> {
+export async function giveVerdicts(
+  deps: AuditDeps,
+  bundle: AuditBundle,
+  signal: AbortSignal,
+): Promise<SignedVerdict[]> {
   const { peer, events } = deps
   const { batchId, samples } = bundle
   const startedAt = performance.now()

@@ -9,7 +9,13 @@ import type { Hasher } from "../hashing/hasher.ts"
 import { readInputs } from "../leases/readInputs.ts"
 import type { ModelChecks } from "../models/checkModel.ts"
 
-export type RecomputeDeps = { cache: ArtifactCache; peer: Peer; hasher: Hasher; models: ModelChecks; auditBackend: Backend }
+export type RecomputeDeps = {
+  cache: ArtifactCache
+  peer: Peer
+  hasher: Hasher
+  models: ModelChecks
+  auditBackend: Backend
+}
 export type RecomputeParams = {
   spec: Spec
   inputs: Hex

@@ -1,13 +1,5 @@
 import { createPublicClient, getContract, http, type PublicClient, type Transport } from "viem"
-import {
-  assayTokenAbi,
-  beaconAbi,
-  challengesAbi,
-  type Deployment,
-  juryAbi,
-  marketAbi,
-  registryAbi,
-} from "#protocol"
+import { assayTokenAbi, beaconAbi, challengesAbi, type Deployment, juryAbi, marketAbi, registryAbi } from "#protocol"
 
 /** The worker's own view of the chain: it believes nobody about money or draws. */
 export type Chain = ReturnType<typeof openChain>

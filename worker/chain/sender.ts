@@ -2,9 +2,9 @@ import {
   type Abi,
   type Address,
   BaseError,
-  ContractFunctionRevertedError,
-  type ContractFunctionName,
   type ContractFunctionArgs,
+  type ContractFunctionName,
+  ContractFunctionRevertedError,
   encodeFunctionData,
   type Hex,
   InsufficientFundsError,
@@ -135,5 +135,5 @@ function describeFailure(error: unknown, { functionName }: Call): unknown {
 /** The contract's own error behind a refused transaction. */
 export function refusedWith(error: unknown): string | undefined {
   const facts = (error as WorkerError).detail?.facts
-  return typeof facts?.["error"] === "string" ? facts["error"] : undefined
+  return typeof facts?.error === "string" ? facts.error : undefined
 }

@@ -14,11 +14,14 @@ export async function registerSessionKey(
   if (isAddressEqual(holder, zeroAddress)) {
     const domain = registryDomain({ chainId: deployment.chainId, registry: registry.address })
     const message: { account: Address; key: Address } = { account: sender.address, key: session.address }
-    const signature = await signMessage({ address: session.address, sign: session.sign! }, {
-      domain,
-      type: "RegisterKey",
-      message,
-    })
+    const signature = await signMessage(
+      { address: session.address, sign: session.sign! },
+      {
+        domain,
+        type: "RegisterKey",
+        message,
+      },
+    )
     const call = { address: registry.address, abi: registry.abi, functionName: "registerKey" } as const
     await sender.send({ ...call, args: [session.address, signature] })
     return

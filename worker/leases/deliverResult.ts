@@ -17,7 +17,8 @@ export async function deliverResult(deps: DeliverDeps, { record, attempts, signa
   const { receipt, leaves, outputs } = record.result
   const leaseHash = recordHash(record)
   const bytes = await cache.read(outputs)
-  if (!bytes) throw workerError("E_ARTIFACT_HASH", `the outputs ${outputs} of lease ${leaseHash} are damaged on this disk`)
+  if (!bytes)
+    throw workerError("E_ARTIFACT_HASH", `the outputs ${outputs} of lease ${leaseHash} are damaged on this disk`)
   const signature = await receiptSignature(deps, receipt)
   const send = async () => {
     await peer.upload(outputs, bytes, signal)

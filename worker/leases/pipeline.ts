@@ -60,7 +60,11 @@ async function fetchStage(deps: PipelineDeps, prepared: Channel<PreparedLease>, 
 
 type FetchOutcome = "gated" | "none" | "leased" | "failed"
 
-async function fetchOne(deps: PipelineDeps, prepared: Channel<PreparedLease>, signal: AbortSignal): Promise<FetchOutcome> {
+async function fetchOne(
+  deps: PipelineDeps,
+  prepared: Channel<PreparedLease>,
+  signal: AbortSignal,
+): Promise<FetchOutcome> {
   const { events } = deps
   let record: LeaseRecord | undefined
   try {
@@ -90,7 +94,11 @@ async function fetchOne(deps: PipelineDeps, prepared: Channel<PreparedLease>, si
 
 type ComputeChannels = { prepared: Channel<PreparedLease>; computed: Channel<ComputedShard>; pace: Pace }
 
-async function computeStage(deps: PipelineDeps, { prepared, computed, pace }: ComputeChannels, signals: PipelineSignals) {
+async function computeStage(
+  deps: PipelineDeps,
+  { prepared, computed, pace }: ComputeChannels,
+  signals: PipelineSignals,
+) {
   for (;;) {
     await computed.room()
     const next = await prepared.take()

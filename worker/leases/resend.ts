@@ -13,7 +13,9 @@ const GRACE_SECONDS = 10
 export async function resendLoop(deps: DeliverDeps & { events: Events }, signal: AbortSignal): Promise<void> {
   const { records, events, now } = deps
   while (!signal.aborted) {
-    const due = records.all().filter(({ state, changedAt }) => state === "signed" && Number(now()) - changedAt > GRACE_SECONDS)
+    const due = records
+      .all()
+      .filter(({ state, changedAt }) => state === "signed" && Number(now()) - changedAt > GRACE_SECONDS)
     for (const record of due) {
       if (signal.aborted || !isSigned(record)) break
       try {

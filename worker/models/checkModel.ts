@@ -1,4 +1,11 @@
-import { checkFirstInput, type LoadedModel, type ModelArtifact, type Runner, type ShardTask, type ValueInfo } from "#engine"
+import {
+  checkFirstInput,
+  type LoadedModel,
+  type ModelArtifact,
+  type Runner,
+  type ShardTask,
+  type ValueInfo,
+} from "#engine"
 import type { Spec } from "#protocol"
 import { codeOf, workerError } from "../errors.ts"
 
@@ -16,7 +23,8 @@ export function checkInterface({ model }: Spec, loaded: LoadedModel): void {
     samePorts(model.outputs, loaded.outputs.slice(0, model.outputs.length)) &&
     outputs.length === stated.length &&
     outputs.every((name, i) => name === stated[i])
-  if (!agree) throw workerError("E_LEASE_MODEL", "the model's inputs, outputs or digest tensors are not those of the spec")
+  if (!agree)
+    throw workerError("E_LEASE_MODEL", "the model's inputs, outputs or digest tensors are not those of the spec")
 }
 
 function samePorts(stated: readonly ValueInfo[], found: readonly ValueInfo[]): boolean {

@@ -46,7 +46,11 @@ export function createGate(deps: GateDeps): () => Promise<Reason | undefined> {
 }
 
 /** R13: without free collateral for one more range the coordinator cannot commit what this worker would compute. */
-export function createCollateralCheck({ chain, account, coordinator }: Pick<GateDeps, "chain" | "account" | "coordinator">) {
+export function createCollateralCheck({
+  chain,
+  account,
+  coordinator,
+}: Pick<GateDeps, "chain" | "account" | "coordinator">) {
   const needed = new Map<bigint, bigint>()
   let read: { at: number; free: bigint } | undefined
   return async ({ lease, terms }: LeaseBundle): Promise<void> => {

@@ -1,9 +1,9 @@
+import type { WorkerHello, WorkerWelcome } from "#protocol"
 import { isTransient, type Peer } from "../api/peer.ts"
 import { sayHello } from "../api/routes.ts"
 import { codeOf, textOf } from "../errors.ts"
 import type { Events } from "../events.ts"
 import { pause } from "../support/sleep.ts"
-import type { WorkerHello, WorkerWelcome } from "#protocol"
 
 const FRESH_MS = 30_000
 const REFUSED_MS = 2000

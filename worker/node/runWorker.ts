@@ -67,7 +67,22 @@ async function build(config: WorkerConfig, params: RunParams, closers: (() => Pr
   const signer: Signer = { address: session.address, sign: (hash) => signHash(config, hash) }
   const domain = marketDomain({ chainId: deployment.chainId, market: deployment.contracts.market })
   const models = createModelChecks({ runner })
-  return { ...params, ...state, config, chain, sender, clock, hasher, runner, backends, models, signer, domain, capability, stopping }
+  return {
+    ...params,
+    ...state,
+    config,
+    chain,
+    sender,
+    clock,
+    hasher,
+    runner,
+    backends,
+    models,
+    signer,
+    domain,
+    capability,
+    stopping,
+  }
 }
 
 async function signHash({ session }: WorkerConfig, { hash }: Parameters<Signer["sign"]>[0]) {
@@ -100,4 +115,3 @@ async function patiently<T>({ stopping, events }: RunParams, run: () => Promise<
   events.resume("start")
   return result
 }
-

@@ -1,12 +1,5 @@
 import { z } from "zod"
-import {
-  BatchIdSchema,
-  LeaseBundleSchema,
-  leaseHash,
-  ReceiptSchema,
-  Sha256Schema,
-  WireLeavesSchema,
-} from "#protocol"
+import { BatchIdSchema, LeaseBundleSchema, leaseHash, ReceiptSchema, Sha256Schema, WireLeavesSchema } from "#protocol"
 
 /**
  * Where a lease of ours stands.
@@ -14,7 +7,17 @@ import {
  * committed: in a batch. open: the batch was lost through its coordinator, and only we may commit it again (R18).
  * Ends: final (paid), void (lost with its range), released (given back), lost (run out, or somebody else's now).
  */
-export const RECORD_STATES = ["leased", "signed", "stored", "committed", "open", "final", "void", "released", "lost"] as const
+export const RECORD_STATES = [
+  "leased",
+  "signed",
+  "stored",
+  "committed",
+  "open",
+  "final",
+  "void",
+  "released",
+  "lost",
+] as const
 export type RecordState = (typeof RECORD_STATES)[number]
 const ENDED: readonly RecordState[] = ["final", "void", "released", "lost"]
 
@@ -42,4 +45,3 @@ export function hasEnded({ state }: LeaseRecord): boolean {
 export function isSigned(record: LeaseRecord): record is SignedRecord {
   return record.result !== undefined
 }
-

@@ -150,10 +150,7 @@ async function creditedIn(
 
 const CAUSES = ["Worker", "Coordinator", "Nobody"] as const
 
-async function noteVoid(
-  deps: SettleDeps,
-  event: Extract<ChainEvent, { eventName: "RangeVoided" }>,
-): Promise<void> {
+async function noteVoid(deps: SettleDeps, event: Extract<ChainEvent, { eventName: "RangeVoided" }>): Promise<void> {
   const { chain, batches, emit } = deps
   const { batchId, cause } = event.args
   const tx = event.transactionHash
