@@ -22,7 +22,7 @@ export {
   tolerantProfile,
 } from "./run/profile.ts"
 export { createRunner, type LoadedModel, type Runner, type RunnerOptions } from "./run/runner.ts"
-export { createRunnerBackend, splitResults } from "./run/runnerBackend.ts"
+export { createOnnxBackend, createRunnerBackend, splitResults } from "./run/runnerBackend.ts"
 export { createRunnerPool, type RunnerPoolOptions } from "./run/runnerPool.ts"
 export { DEVICES, type DeviceChoice, type DeviceProbe, probeDevice, selectDevice } from "./run/selectDevice.ts"
 export {

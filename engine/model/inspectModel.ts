@@ -7,7 +7,7 @@ import type { OnnxModel, OnnxValueInfo } from "../onnx/types.ts"
 import type { Runner } from "../run/runner.ts"
 import { chooseDigest } from "./chooseDigest.ts"
 import { estimateMemoryBytes, graphFlops, type MemoryTierGiB, memoryTierFor } from "./cost.ts"
-import { graphValues } from "./graphValues.ts"
+import { type GraphValues, graphValues } from "./graphValues.ts"
 import { assertFileSize, MODEL_LIMITS, type ModelLimits, type Refusal, refusalsOf } from "./marketRules.ts"
 import { digestNamesOf, requiredInputs } from "./modelInterface.ts"
 import { type InnerValues, probeShapes } from "./probeShapes.ts"
@@ -74,15 +74,15 @@ export async function inspectModel(
     flops: values && graphFlops(values),
     memoryBytes,
     memoryTierGiB: memoryBytes === undefined ? undefined : memoryTierFor(memoryBytes),
-    digest:
-      marked.length > 0 || !values
-        ? { tensors: marked, note: "chosen when the model was prepared" }
-        : named(chooseDigest(values)),
+    digest: digestOf(marked, values),
     exact: { ok: refused.length === 0, refused },
   }
 }
 
-function named({ tensors, note }: ReturnType<typeof chooseDigest>) {
+function digestOf(marked: readonly string[], values: GraphValues | undefined): Inspection["digest"] {
+  if (marked.length > 0) return { tensors: marked, note: "chosen when the model was prepared" }
+  if (!values) return { tensors: [], note: "not chosen, since the graph could not be analysed" }
+  const { tensors, note } = chooseDigest(values)
   return { tensors: tensors.map(({ name }) => name), note }
 }
 

@@ -1,7 +1,9 @@
 import { type Dtype, isDtype } from "#protocol"
+import { EngineError } from "../errors.ts"
 import { extendModel } from "../onnx/extendModel.ts"
 import type { OnnxModel } from "../onnx/types.ts"
 import type { Runner } from "../run/runner.ts"
+import { nodeLabel } from "./marketRules.ts"
 
 /** Type and shape of an inner value; undefined where onnxruntime could not infer every dimension. */
 export type InnerValue = { readonly dtype: Dtype | undefined; readonly dims: readonly number[] | undefined }
@@ -17,7 +19,11 @@ export async function probeShapes(runner: Runner, bytes: Uint8Array, model: Onnx
   const inner = new Set(
     model.graph.nodes.flatMap((node) => node.outputs).filter((name) => name !== "" && !outputs.has(name)),
   )
-  const probed = await runner.probe(extendModel(bytes, { outputs: [...inner].map((name) => ({ name })) }))
+  const probed = await runner
+    .probe(extendModel(bytes, { outputs: [...inner].map((name) => ({ name })) }))
+    .catch((error) => {
+      throw namingNode(error, model)
+    })
   const values = new Map<string, InnerValue>()
   for (const { name, type, dims } of probed)
     values.set(name, {
@@ -25,4 +31,11 @@ export async function probeShapes(runner: Runner, bytes: Uint8Array, model: Onnx
       dims: dims.every((dim) => typeof dim === "number" && dim >= 0) ? (dims as number[]) : undefined,
     })
   return values
+}
+
+/** Exporters leave nodes unnamed, and onnxruntime then names none: the first node of that operator is the one. */
+function namingNode(error: unknown, model: OnnxModel): unknown {
+  if (!(error instanceof EngineError) || !error.detail.op || error.detail.node) return error
+  const node = model.graph.nodes.find(({ op }) => op === error.detail.op)
+  return node ? new EngineError({ ...error.detail, node: nodeLabel(node) }, { cause: error }) : error
 }

@@ -19,6 +19,8 @@ const MODEL_FIELDS: Record<number, number> = {
   26: 2, // configuration
 }
 
+const EXPORT_AGAIN = "export the model again, or copy the file again"
+
 /** Reads the structure of an ONNX file without running anything and without copying its weights. */
 export function readModel(bytes: Uint8Array): OnnxModel {
   if (bytes.byteLength === 0) throw notOnnx("the file is empty")
@@ -37,7 +39,8 @@ export function readModel(bytes: Uint8Array): OnnxModel {
       else if (field === 2) producer = readString(reader)
       else if (field === 7) {
         // onnxruntime merges repeated graphs; a reader that takes the last one would judge another model than it runs.
-        if (++graphs > 1) throw engineError("E_MODEL_INVALID", "the model has two graphs; ONNX allows one")
+        if (++graphs > 1)
+          throw engineError("E_MODEL_INVALID", "the model has two graphs; ONNX allows one", { remedy: EXPORT_AGAIN })
         graph = readGraph(readBytes(reader))
       } else if (field === 8) opsets.push(readOpset(readBytes(reader)))
       else if (field === 14) {
@@ -53,7 +56,7 @@ export function readModel(bytes: Uint8Array): OnnxModel {
         remedy: "copy or download the file again and compare its size",
         cause,
       })
-    throw engineError("E_MODEL_INVALID", `the model is damaged: ${cause.message}`, { cause })
+    throw engineError("E_MODEL_INVALID", `the model is damaged: ${cause.message}`, { remedy: EXPORT_AGAIN, cause })
   }
   if (irVersion === 0) throw notOnnx("it states no IR version")
   // The graph is written after the header; a file that is cut between the two has none.

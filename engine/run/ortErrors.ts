@@ -5,9 +5,11 @@ const UNSUPPORTED: readonly RegExp[] = [
   /Could not find an implementation for (?<op>[^\s(]+)\(\S+\) node with name '(?<node>[^']*)'/,
   /(?:Fatal error: )?(?<op>[\w.:]+)\(-?\d+\) is not a registered function\/op/,
   /No (?:Op|opset import|schema) registered for (?<op>[^\s]+)/i,
+  /In Node, \("(?<node>[^"]*)", (?<op>[^,]+), .*No opset import/,
 ]
 const MISTYPED: readonly RegExp[] = [
   /of (?:input|output) parameter \([^)]*\) of operator \((?<op>[^)]*)\) in node \((?<node>[^)]*)\) is invalid/,
+  /In Node, \("(?<node>[^"]*)", (?<op>[^,]+),/,
   /Node \((?<node>[^)]*)\) Op \((?<op>[^)]*)\)/,
   /Node:\s*(?<node>\S*)\s.*?Op(?:erator)?[: ]\s*(?<op>\S+)/,
 ]

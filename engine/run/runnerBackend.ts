@@ -1,6 +1,7 @@
 import type { Tensor } from "#protocol"
 import type { Backend, ModelArtifact } from "../backend.ts"
 import type { Runner } from "./runner.ts"
+import { createRunnerPool, type RunnerPoolOptions } from "./runnerPool.ts"
 
 /** The honest backend: runs what it is asked to run. The runner stays its creator's to close. */
 export function createRunnerBackend(runner: Runner): Backend {
@@ -21,6 +22,12 @@ export function createRunnerBackend(runner: Runner): Backend {
     },
     close: async () => {},
   }
+}
+
+/** The same with a runner of its own, which ends with it. */
+export function createOnnxBackend({ processes = 1, ...options }: Partial<RunnerPoolOptions> = {}): Backend {
+  const runner = createRunnerPool({ processes, ...options })
+  return { ...createRunnerBackend(runner), close: () => runner.close() }
 }
 
 /** A run's tensors are the outputs in model order, then the digest tensors. */

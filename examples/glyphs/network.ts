@@ -134,7 +134,7 @@ function convolve(
     for (let p = 0; p < area; p++) {
       let sum = bias[o]!
       for (let i = 0, w = o * width, x = p * width; i < width; i++) sum += weights[w + i]! * patches[x + i]!
-      output[o * area + p] = sum > 0 ? sum : 0
+      output[o * area + p] = Math.max(0, sum)
     }
 }
 

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict"
+import { after, test } from "node:test"
+import { createRunner, decodeElements, EngineError, inspectModel, prepareModel } from "#engine"
+import type { Tensor } from "#protocol"
+import { casesMissing, onnxCases } from "../support/onnxCases.ts"
+
+const runner = createRunner()
+after(() => runner.close())
+
+/** PyTorch's recordings: 1e-3 relative, 1e-7 absolute. */
+function assertClose(got: Tensor, want: Tensor, what: string) {
+  assert.deepEqual([got.dtype, got.dims], [want.dtype, want.dims], what)
+  const [actual, expected] = [decodeElements(got), decodeElements(want)]
+  actual.forEach((value, i) => {
+    const [a, b] = [Number(value), Number(expected[i])]
+    assert.ok(Object.is(a, b) || Math.abs(a - b) <= 1e-7 + 1e-3 * Math.abs(b), `${what}, element ${i}: ${a} for ${b}`)
+  })
+}
+
+/** Opset 6 broadcasts by attributes, and onnxruntime has no kernels for that: refused by name, not run wrongly. */
+const OPSET_6 = new Set(["Add", "Gemm", "Pow", "Mul"])
+
+test("behavior: the ONNX project's test models give what PyTorch recorded, or are refused by operator", {
+  skip: casesMissing,
+}, async (t) => {
+  const cases = onnxCases()
+  assert.ok(cases.length >= 30)
+  for (const { name, model, inputs, outputs } of cases)
+    await t.test(name, async () => {
+      const prepared = await prepareModel({ runner }, model).catch((error: EngineError) => error)
+      if (prepared instanceof Error) {
+        assert.ok(prepared instanceof EngineError && prepared.code === "E_MODEL_UNSUPPORTED_OP", String(prepared))
+        assert.ok(OPSET_6.has(prepared.detail.op!), `refused over ${prepared.detail.op}`)
+        assert.match(prepared.detail.node!, /^-> /)
+        return
+      }
+      await runner.load(prepared.bytes, prepared.sha256)
+      const got = await runner.run(prepared.sha256, inputs)
+      outputs.forEach((want, i) => {
+        assertClose(got[i]!, want, `${name} output ${i}`)
+      })
+    })
+})
+
+test("behavior: inspect says of each whether it can be exact, and why not", { skip: casesMissing }, async () => {
+  for (const { name, model } of onnxCases()) {
+    const { exact, inputs, outputs, operations } = await inspectModel({ runner }, model)
+    assert.ok(inputs.length > 0 && outputs.length > 0 && operations.length > 0, name)
+    assert.equal(exact.ok, exact.refused.length === 0, name)
+    for (const { node, op, why, remedy } of exact.refused) assert.ok(node && op && why && remedy, name)
+  }
+})
