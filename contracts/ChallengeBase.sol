@@ -69,7 +69,7 @@ abstract contract ChallengeBase is IBound {
     {
         checked = _check(terms, batch, attestation);
         if (checked.state != BatchState.Attested) revert IProofs.ChallengeState(checked.batchId, checked.state);
-        if (block.timestamp >= checked.clock) revert IProofs.ChallengeOver(checked.batchId, checked.clock);
+        if (block.timestamp > checked.clock) revert IProofs.ChallengeOver(checked.batchId, checked.clock);
     }
 
     /// @dev The verdict is on this batch and a sample of it, and signed by its verifier's key as of the commit block.

@@ -341,7 +341,7 @@ contract Challenges is IChallenges, ChallengeBase, Multicall {
         uint256 until = _demandsUntil[checked.batchId];
         if (until == 0) {
             _demandsUntil[checked.batchId] = uint32(checked.clock);
-        } else if (block.timestamp >= until) {
+        } else if (block.timestamp > until) {
             revert ChallengeOver(checked.batchId, until);
         }
 

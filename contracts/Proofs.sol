@@ -198,7 +198,7 @@ contract Proofs is IProofs, ChallengeBase {
         checked = _check(terms, batch, attestation);
         if (checked.state == BatchState.Drawn) return checked;
         if (checked.state != BatchState.Attested) revert ChallengeState(checked.batchId, checked.state);
-        if (block.timestamp >= checked.clock) revert ChallengeOver(checked.batchId, checked.clock);
+        if (block.timestamp > checked.clock) revert ChallengeOver(checked.batchId, checked.clock);
     }
 
     function _fault(
