@@ -24,6 +24,7 @@ export default defineConfig({
     },
   },
   paths: { tests: { solidity: "./test/contracts" } },
-  // Solidity's side of the golden vectors reads the file that TypeScript's side reads.
-  test: { solidity: { fsPermissions: { readFile: ["./protocol/vectors/vectors.json"] } } },
+  // Solidity's side of the golden vectors reads the file that TypeScript's side reads, and the tests deploy the very
+  // bytecode of the artifacts.
+  test: { solidity: { fsPermissions: { readFile: ["./protocol/vectors/vectors.json"], readDirectory: ["artifacts"] } } },
 })
