@@ -1,3 +1,4 @@
+import fc from "fast-check"
 import type { Hex } from "viem"
 import type { PriceParams, Terms } from "#protocol"
 
@@ -39,4 +40,14 @@ export function buildTerms(changes: Partial<Terms> = {}): Terms {
     specHash: word("06"),
     ...changes,
   }
+}
+
+export const hexOf32: fc.Arbitrary<Hex> = fc
+  .uint8Array({ minLength: 32, maxLength: 32 })
+  .map((bytes): Hex => `0x${Buffer.from(bytes).toString("hex")}`)
+
+/** Bit 0 is the lowest of the last byte. */
+export function flipBit(hex: Hex, bit: number): Hex {
+  const digits = hex.length - 2
+  return `0x${(BigInt(hex) ^ (1n << BigInt(bit))).toString(16).padStart(digits, "0")}`
 }
