@@ -1,6 +1,5 @@
 import type { Command } from "commander"
-import type { MemoryTier } from "#protocol"
-import { registryAbi } from "./shared/abi.ts"
+import { type MemoryTier, registryAbi } from "#protocol"
 import { isLocal } from "./shared/accounts.ts"
 import { action } from "./shared/action.ts"
 import { CliError, usageError } from "./shared/errors.ts"

@@ -1,7 +1,6 @@
 import type { Command } from "commander"
 import type { Hex } from "viem"
-import type { MemoryTier } from "#protocol"
-import { registryAbi } from "./shared/abi.ts"
+import { type MemoryTier, registryAbi } from "#protocol"
 import { action } from "./shared/action.ts"
 import { CliError, usageError } from "./shared/errors.ts"
 import { balanceOf, openWallet, seatCapability, send, stakeOf, type Wallet } from "./shared/money.ts"

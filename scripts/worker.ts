@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs"
 import { resolve } from "node:path"
 import type { Command } from "commander"
-import type { MemoryTier } from "#protocol"
+import { z } from "zod"
+import { DeploymentSchema, type MemoryTier } from "#protocol"
 
 import { isLocal, openKey } from "./shared/accounts.ts"
 import { action, type Context } from "./shared/action.ts"
@@ -59,7 +60,7 @@ async function run(context: Context, options: Options): Promise<void> {
     {
       rpcUrl,
       coordinatorUrl: context.coordinatorUrl,
-      deployment,
+      deployment: z.encode(DeploymentSchema, deployment),
       accountKey: owner.key,
       sessionKey: await openSessionKey(context, role),
       home: context.home.path,

@@ -6,7 +6,7 @@ import { madeUp, noiseFrom } from "./noise.ts"
  * A worker that skips the work: for each task it makes up an answer of the right type and shape in no time. It plugs
  * in by `assay worker --backend examples/cheats/lazy.ts`, as an honest backend does; only an audit can tell.
  */
-export function createBackend(_runner: Runner): Backend {
+export function createBackend(_deps: { runner: Runner }): Backend {
   return {
     prepare: async () => {},
     async *runShard(model, tasks, { signal }) {

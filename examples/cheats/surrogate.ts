@@ -6,7 +6,7 @@ import { madeUp, noiseFrom } from "./noise.ts"
  * give. (It takes the labels from the real model, as the best surrogate imaginable; a cheaper one would only be wrong
  * more often.) Labels alone would let it pass; R7 is there so that it does not.
  */
-export function createBackend(runner: Runner): Backend {
+export function createBackend({ runner }: { runner: Runner }): Backend {
   const honest = createRunnerBackend(runner)
   return {
     ...honest,

@@ -1,6 +1,5 @@
 import { type Address, createWalletClient, http, type LocalAccount, type PublicClient, parseEther } from "viem"
-import type { Deployment } from "#protocol"
-import { tokenAbi } from "./abi.ts"
+import { assayTokenAbi, type Deployment } from "#protocol"
 import { isLocal } from "./accounts.ts"
 import type { Context } from "./action.ts"
 import { CliError } from "./errors.ts"
@@ -28,19 +27,19 @@ export async function ensureTokens(deps: FundDeps, account: LocalAccount, needed
   const { context, chain, deployment } = deps
   const { token } = deployment.contracts
   const balanceOf = () =>
-    chain.readContract({ address: token, abi: tokenAbi, functionName: "balanceOf", args: [account.address] })
+    chain.readContract({ address: token, abi: assayTokenAbi, functionName: "balanceOf", args: [account.address] })
   let balance = await balanceOf()
   if (balance >= needed) return balance
   await ensureNative(deps, account.address)
   const available = await chain.readContract({
     address: token,
-    abi: tokenAbi,
+    abi: assayTokenAbi,
     functionName: "faucetAvailableAt",
     args: [account.address],
   })
   const { timestamp } = await chain.getBlock()
   if (available <= timestamp) {
-    await transact({ ...deps, account }, { address: token, abi: tokenAbi, functionName: "faucet" })
+    await transact({ ...deps, account }, { address: token, abi: assayTokenAbi, functionName: "faucet" })
     balance = await balanceOf()
     context.out.detail(`the faucet gave ${account.address} tokens: ${formatAmount(balance)}`)
   }

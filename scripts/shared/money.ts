@@ -1,6 +1,5 @@
 import type { Address, Hex, LocalAccount, PublicClient } from "viem"
-import { capabilityOf, type Deployment, type MemoryTier } from "#protocol"
-import { registryAbi, tokenAbi } from "./abi.ts"
+import { assayTokenAbi, capabilityOf, type Deployment, type MemoryTier, registryAbi } from "#protocol"
 import { openKey } from "./accounts.ts"
 import type { Context } from "./action.ts"
 import { openDeployment } from "./deployment.ts"
@@ -38,16 +37,16 @@ export async function approve(wallet: Wallet, amount: bigint): Promise<void> {
   const { chain, token, account, registry } = wallet
   const allowance = await chain.readContract({
     address: token,
-    abi: tokenAbi,
+    abi: assayTokenAbi,
     functionName: "allowance",
     args: [account.address, registry],
   })
   if (allowance >= amount) return
-  await transact(wallet, { address: token, abi: tokenAbi, functionName: "approve", args: [registry, amount] })
+  await transact(wallet, { address: token, abi: assayTokenAbi, functionName: "approve", args: [registry, amount] })
 }
 
 export function balanceOf({ chain, token, account }: Wallet): Promise<bigint> {
-  return chain.readContract({ address: token, abi: tokenAbi, functionName: "balanceOf", args: [account.address] })
+  return chain.readContract({ address: token, abi: assayTokenAbi, functionName: "balanceOf", args: [account.address] })
 }
 
 export async function stakeOf({

@@ -1,7 +1,6 @@
 import type { Hex, LocalAccount } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
-import { registryDomain, signMessage } from "#protocol"
-import { registryAbi } from "./abi.ts"
+import { registryAbi, registryDomain, signMessage } from "#protocol"
 import { isLocal, keyName, newPassword, passwordFor } from "./accounts.ts"
 import type { Context } from "./action.ts"
 import { openDeployment } from "./deployment.ts"
