@@ -25,6 +25,8 @@ export const HTTP_ERRORS = {
   E_ARTIFACT_UNKNOWN: { status: 404, remedy: "Upload it first, or ask for another." },
   E_ARTIFACT_TOO_LARGE: { status: 413, remedy: "/v1/info names the limit." },
   E_ARTIFACT_HASH: { status: 422, remedy: "The bytes do not have the hash of the path; upload them again." },
+  E_ARTIFACT_CORRUPT: { status: 503, remedy: "Upload the artifact again: the coordinator's copy is damaged." },
+  E_QUOTA: { status: 429, remedy: "Post the jobs that were submitted, or wait; the details name the limit." },
   // jobs
   E_JOB_UNKNOWN: { status: 404, remedy: "Check the job id and the coordinator's URL." },
   E_JOB_EXISTS: { status: 409, remedy: "This nonce is taken by another job; use the next one." },
@@ -39,6 +41,7 @@ export const HTTP_ERRORS = {
   E_JOB_COORDINATOR: { status: 422, remedy: "The terms name another coordinator." },
   E_JOB_CAPABILITY: { status: 422, remedy: "Use a capability that /v1/info lists." },
   E_JOB_POLICY: { status: 422, remedy: "/v1/info names the least fees that this coordinator takes." },
+  E_JOB_BALANCE: { status: 422, remedy: "The account has less than the escrow: get tokens, or lower fee or tasks." },
   E_JOB_LIMITS: { status: 413, remedy: "/v1/info names the limits; split the job or shrink the model." },
   E_JOB_MODEL: { status: 422, remedy: "The details say what about the model was refused." },
   E_JOB_INPUTS: { status: 422, remedy: "The details name the shard and the input that does not fit." },

@@ -12,6 +12,7 @@ export type ReasonEntry = {
 export const REASONS = {
   // job
   JOB_SUBMITTED: { subject: "job", rule: "R9", text: "The coordinator has the job; its escrow is not on chain yet." },
+  JOB_POSTED: { subject: "job", rule: "R9", text: "Its escrow is on chain; shards are leased from now on." },
   JOB_WAITING_NO_WORKER: {
     subject: "job",
     rule: "R25",
