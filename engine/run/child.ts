@@ -5,6 +5,7 @@ import type { Hex } from "viem"
 import type { Tensor } from "#protocol"
 import type { ValueInfo } from "../backend.ts"
 import { EngineError, type EngineErrorDetail, engineError } from "../errors.ts"
+import { checkInput, missingInput } from "../inputs/checkInput.ts"
 import { assertMarketModel } from "../model/marketRules.ts"
 import { interfaceOf } from "../model/modelInterface.ts"
 import { readModel } from "../onnx/readModel.ts"
@@ -75,8 +76,10 @@ async function answer(request: Exclude<Request, { type: "source" }>): Promise<Re
 
 async function run(loaded: Loaded, inputs: readonly Tensor[]): Promise<Tensor[]> {
   const feeds: Record<string, ReturnType<typeof toOrt>> = {}
-  loaded.inputs.forEach(({ name }, i) => {
-    feeds[name] = toOrt(inputs[i]!, name)
+  loaded.inputs.forEach((want, i) => {
+    const given = inputs[i]
+    if (!given) throw missingInput(want)
+    feeds[want.name] = toOrt(checkInput(given, want), want.name)
   })
   const fetched = await loaded.session.run(feeds).catch((cause: unknown) => {
     throw runError(cause)

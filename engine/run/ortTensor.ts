@@ -6,8 +6,9 @@ import { engineError } from "../errors.ts"
 
 type TypedArray = new (buffer: ArrayBuffer, byteOffset: number, length: number) => OrtTensor["data"]
 
-/** Node 24 has Float16Array, and onnxruntime wants it where it exists; before, the bits travel as Uint16Array. */
-const Float16 = (globalThis as { Float16Array?: unknown }).Float16Array ?? Uint16Array
+// Node 24 has Float16Array; onnxruntime-common then insists on it, but onnxruntime-node 1.30 cannot read it ("not
+// enough space"). Without it the bits travel as Uint16Array. This module runs in the computing process alone.
+Reflect.deleteProperty(globalThis, "Float16Array")
 
 const ARRAYS: Record<string, TypedArray> = {
   float32: Float32Array,
@@ -18,7 +19,7 @@ const ARRAYS: Record<string, TypedArray> = {
   int32: Int32Array,
   int64: BigInt64Array,
   bool: Uint8Array,
-  float16: Float16,
+  float16: Uint16Array,
   float64: Float64Array,
   uint32: Uint32Array,
   uint64: BigUint64Array,

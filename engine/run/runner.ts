@@ -51,6 +51,7 @@ type Call = {
 }
 
 const GIB = 1024 ** 3
+const START_LIMIT_MS = 60_000
 /** Inputs that may wait in the process' channel: enough to keep it busy, little enough to keep memory flat. */
 const AHEAD = { tasks: 4, bytes: 32 * 1024 ** 2 }
 
@@ -67,6 +68,7 @@ export function createRunner(options: RunnerOptions = {}): Runner {
   const calls = new Map<number, Call>()
   let [nextId, closed] = [1, false]
   let child: ChildHandle | undefined
+  let ready = false
   let told = new Set<Hex>()
   let timer: NodeJS.Timeout | undefined
   let scratch: Promise<string> | undefined
@@ -86,6 +88,7 @@ export function createRunner(options: RunnerOptions = {}): Runner {
 
   function start(): ChildHandle {
     told = new Set()
+    ready = false
     const settings = { profile, maxSessions, sessionBytes: memoryBytes / 2, maxOutputBytes }
     const started = startChild(
       { settings, memoryBytes },
@@ -96,7 +99,8 @@ export function createRunner(options: RunnerOptions = {}): Runner {
 
   function settle(from: ChildHandle, reply: Reply): void {
     if (from !== child) return
-    if (reply.type !== "ready") {
+    if (reply.type === "ready") ready = true
+    else {
       const call = calls.get(reply.id)
       calls.delete(reply.id)
       if (reply.type === "failed") call?.reject(new EngineError(reply.detail))
@@ -128,14 +132,16 @@ export function createRunner(options: RunnerOptions = {}): Runner {
     }
     child.ref()
     const running = child
+    // Starting a process on a busy machine is nobody's model's fault: it has a limit of its own.
+    const [limitMs, what] = ready ? [timeoutMs, "the model"] : [START_LIMIT_MS, "the computing process' start"]
     timer = setTimeout(() => {
       running.kill(
-        engineError("E_RUN_TIMEOUT", `the model took longer than ${timeoutMs} ms`, {
+        engineError("E_RUN_TIMEOUT", `${what} took longer than ${limitMs} ms`, {
           remedy: "raise the time limit, or make the task smaller",
-          facts: { timeoutMs },
+          facts: { timeoutMs: limitMs },
         }),
       )
-    }, timeoutMs)
+    }, limitMs)
   }
 
   function ask(request: AskRequest): Promise<Reply> {
