@@ -1,6 +1,7 @@
 import type { Hex } from "viem"
+import { keccakHex } from "../hashing/keccak.ts"
 import { TAGS } from "../hashing/tags.ts"
-import { encodeWords, hashWords, keccakHex } from "../hashing/words.ts"
+import { encodeWords, hashWords } from "../hashing/words.ts"
 import { digestSalt, outputSalt } from "./salts.ts"
 import type { Tensor } from "./tensor.ts"
 import { type DigestKey, keyedTensorRoot, tensorRoot } from "./tensorRoot.ts"

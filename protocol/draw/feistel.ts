@@ -1,4 +1,5 @@
-import { type Hex, keccak256 } from "viem"
+import type { Hex } from "viem"
+import { keccakLow16 } from "../hashing/keccak.ts"
 import { TAGS } from "../hashing/tags.ts"
 import { writeWord } from "../hashing/words.ts"
 import { ceilLog2 } from "../trees/depth.ts"
@@ -27,9 +28,8 @@ export function createPermutation(seed: Hex, size: number): (index: number) => n
   const round = (r: number, right: number): number => {
     words[95] = r
     words.writeUInt32BE(right, 124)
-    const digest = keccak256(words, "bytes")
     // half is 16 bits at most, so the mask keeps bits of the last two bytes only.
-    return ((digest[30]! << 8) | digest[31]!) % modulus
+    return keccakLow16(words) % modulus
   }
   const once = (value: number): number => {
     let left = Math.floor(value / modulus)

@@ -1,11 +1,11 @@
-import { type Hex, keccak256 } from "viem"
+import type { Hex } from "viem"
 import { CodedError } from "../errors/codedError.ts"
-import { hexOf } from "./hex.ts"
+import { keccakHex } from "./keccak.ts"
 import { checkUint } from "./uint.ts"
 
 /**
  * `abi.encode` gives every static value one word of 32 bytes, so the hashes of leaves, nodes and draws are put together
- * directly: `encodeAbiParameters` would cost more than the keccak itself. A test holds the two equal.
+ * directly: `encodeAbiParameters` would cost several times what the keccak does. A test holds the two equal.
  * A word is an integer, an address (20 bytes, right-aligned) or a bytes32.
  */
 export type Word = bigint | number | Hex
@@ -47,8 +47,4 @@ export function encodeWords(words: readonly Word[]): Buffer {
 /** `H(TAG, words...)` = keccak256(abi.encode(TAG, words...)), for static types. */
 export function hashWords(tag: Hex, ...words: readonly Word[]): Hex {
   return keccakHex(encodeWords([tag, ...words]))
-}
-
-export function keccakHex(bytes: Uint8Array): Hex {
-  return hexOf(keccak256(bytes, "bytes"))
 }

@@ -1,6 +1,6 @@
 import { type Address, type Hex, type TypedDataDomain, zeroHash } from "viem"
 import { z } from "zod"
-import { keccakHex } from "../hashing/words.ts"
+import { keccakHex } from "../hashing/keccak.ts"
 import { recoverSigner, type Signer, signMessage } from "./sign.ts"
 import type { SignedRequest } from "./types.ts"
 
