@@ -17,21 +17,21 @@ export async function checkNetwork(chain: Chain): Promise<void> {
     })
   })
   if (found !== chainId) {
-    throw workerError("E_CHAIN_WRONG", `the node is of chain ${found}, the deployment of chain ${chainId}`, {
+    throw workerError("E_WRONG_CHAIN", `the node is of chain ${found}, the deployment of chain ${chainId}`, {
       remedy: "set --network or --rpc to the chain that the contracts are on",
       facts: { found, expected: chainId },
     })
   }
   const genesis = await client.getBlock({ blockNumber: 0n })
   if (genesis.hash !== genesisHash) {
-    throw workerError("E_CHAIN_WRONG", "the node's chain has another genesis than the deployment", {
+    throw workerError("E_WRONG_CHAIN", "the node's chain has another genesis than the deployment", {
       remedy: "this chain started anew: deploy again, or run `up` again",
     })
   }
   for (const [name, address] of Object.entries(contracts)) {
     const code = await client.getCode({ address })
     if (!code || code === "0x") {
-      throw workerError("E_CHAIN_WRONG", `there is no contract at ${address}, which should be the ${name}`, {
+      throw workerError("E_WRONG_CHAIN", `there is no contract at ${address}, which should be the ${name}`, {
         remedy: "deploy again, or fetch the deployment file of this network",
       })
     }
@@ -51,7 +51,7 @@ export async function checkNetwork(chain: Chain): Promise<void> {
   ] as const
   for (const [name, onChain, stated] of named) {
     if (!isAddressEqual(onChain, stated)) {
-      throw workerError("E_CHAIN_WRONG", `the contracts name ${onChain} as ${name}, the deployment ${stated}`)
+      throw workerError("E_WRONG_CHAIN", `the contracts name ${onChain} as ${name}, the deployment ${stated}`)
     }
   }
 }

@@ -73,7 +73,7 @@ async function applyEvents(
 async function checkSameChain({ client, deployment }: Chain): Promise<void> {
   const { hash } = await client.getBlock({ blockNumber: 0n })
   if (hash === deployment.genesisHash) return
-  throw workerError("E_CHAIN_WRONG", "the chain started anew under this worker", {
+  throw workerError("E_WRONG_CHAIN", "the chain started anew under this worker", {
     remedy: "stop the worker and start it with the new deployment",
   })
 }

@@ -6,14 +6,14 @@ import { workerError } from "../errors.ts"
 /** What a coordinator says of itself, held against the chain: a worker believes it about nothing that costs money. */
 export async function checkCoordinator({ registry, market, deployment }: Chain, info: Info): Promise<void> {
   if (info.chainId !== deployment.chainId) {
-    throw workerError("E_CHAIN_WRONG", `the coordinator works on chain ${info.chainId}, not on ${deployment.chainId}`, {
+    throw workerError("E_WRONG_CHAIN", `the coordinator works on chain ${info.chainId}, not on ${deployment.chainId}`, {
       remedy: "choose the coordinator of this network",
     })
   }
   for (const [name, address] of Object.entries(deployment.contracts)) {
     const theirs = info.contracts[name as keyof Info["contracts"]]
     if (!isAddressEqual(theirs, address)) {
-      throw workerError("E_CHAIN_WRONG", `the coordinator's ${name} is ${theirs}, the deployment's ${address}`, {
+      throw workerError("E_WRONG_CHAIN", `the coordinator's ${name} is ${theirs}, the deployment's ${address}`, {
         remedy: "one of the two is of an older deployment",
       })
     }
@@ -29,7 +29,7 @@ export async function checkCoordinator({ registry, market, deployment }: Chain, 
     })
   }
   if (info.params.seat !== seat || info.params.maxLease !== params.maxLease) {
-    throw workerError("E_CHAIN_WRONG", "the coordinator states other parameters than the contracts have")
+    throw workerError("E_WRONG_CHAIN", "the coordinator states other parameters than the contracts have")
   }
 }
 

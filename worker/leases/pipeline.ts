@@ -49,7 +49,7 @@ export async function runPipeline(deps: PipelineDeps, signals: PipelineSignals):
 async function fetchStage(deps: PipelineDeps, prepared: Channel<PreparedLease>, signals: PipelineSignals) {
   const { stopping } = signals
   let failures = 0
-  while (!stopping.aborted && (await prepared.room())) {
+  while ((await prepared.room()) && !stopping.aborted) {
     const outcome = await fetchOne(deps, prepared, stopping)
     failures = outcome === "failed" ? failures + 1 : 0
     if (outcome === "gated") await pause(GATE_MS, stopping)
