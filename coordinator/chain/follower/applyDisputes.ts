@@ -1,0 +1,211 @@
+import { and, eq } from "drizzle-orm"
+import type { Hex } from "viem"
+import { splitBatchId } from "#protocol"
+import { batches, demands, disputes, jobs, ranges } from "../../store/schema.ts"
+import { lower } from "../client.ts"
+import { type ApplyContext, tell } from "./context.ts"
+import type { ChallengesEvent, JuryEvent } from "./logs.ts"
+
+const KINDS = ["leaf", "shards", "verdict", "signature"] as const
+
+/** Demands (R26). Answers and expiries end them; what an expiry voids comes as the Market's RangeVoided. */
+export async function applyChallenges(context: ApplyContext, event: ChallengesEvent): Promise<void> {
+  const { db, tx } = context
+  const end = (demandId: Hex, state: "answered" | "expired") =>
+    db
+      .update(demands)
+      .set({ state, answerTx: tx })
+      .where(eq(demands.demandId, BigInt(demandId)))
+  switch (event.eventName) {
+    case "DemandOpened": {
+      const { batchId, demandId, asker, kind, position, deadline } = event.args
+      if (!(await knownBatch(context, batchId))) return
+      await db
+        .insert(demands)
+        .values({
+          demandId: BigInt(demandId),
+          batchId,
+          kind: KINDS[kind]!,
+          position,
+          asker: lower(asker),
+          deadline,
+          state: "open",
+          openTx: tx,
+        })
+        .onConflictDoNothing()
+      return tell(context, {
+        code: "DEMAND_OPENED",
+        text: `somebody demands to see the ${KINDS[kind]} at ${position}: it is answered before ${deadline} (R26)`,
+        jobId: splitBatchId(batchId).jobId,
+        batchId,
+      })
+    }
+    case "DemandAnswered":
+      await end(event.args.demandId, "answered")
+      return
+    case "DemandExpired": {
+      const { batchId, demandId } = event.args
+      await end(demandId, "expired")
+      return tell(context, {
+        code: "DEMAND_EXPIRED",
+        text: "a demand was not answered in time: its ranges are void by the coordinator's fault (R26)",
+        jobId: splitBatchId(batchId).jobId,
+        batchId,
+      })
+    }
+    case "FaultProved": {
+      const { batchId, rule } = event.args
+      return tell(context, {
+        code: "FAULT_PROVED",
+        text: `a fault was proved on chain: ${Buffer.from(rule.slice(2), "hex")
+          .toString("ascii")
+          .replace(/[^\x20-\x7e]/g, "")}`,
+        jobId: splitBatchId(batchId).jobId,
+        batchId,
+      })
+    }
+  }
+}
+
+const OUTCOMES = [undefined, "upheld", "refuted", "noMajority"] as const
+const OUTCOME_TEXT = {
+  upheld: "the jury found the leaf right: its accuser pays (R28)",
+  refuted: "the jury found the leaf wrong: its worker's range is void and its collateral lost (R29)",
+  noMajority: "the jury found no majority: the range is void, nobody loses (R28)",
+} as const
+
+/** Disputes before the jury (R28, R29). */
+export async function applyJury(context: ApplyContext, event: JuryEvent): Promise<void> {
+  const { db, tx } = context
+  switch (event.eventName) {
+    case "DisputeOpened": {
+      const { disputeId, batchId, rangeIndex, sample, verifier, leafOutput, verdictOutput, openBlock } = event.args
+      if (!(await knownBatch(context, batchId))) return
+      await db
+        .insert(disputes)
+        .values({
+          disputeId,
+          batchId,
+          range: rangeIndex,
+          sample,
+          verifier: lower(verifier),
+          leafOutput,
+          verdictOutput,
+          openBlock: Number(openBlock),
+          openTime: context.time,
+          state: "open",
+          openTx: tx,
+        })
+        .onConflictDoNothing()
+      const { jobId, number } = splitBatchId(batchId)
+      const [range] = await db
+        .select({ worker: ranges.worker })
+        .from(ranges)
+        .where(and(eq(ranges.batchId, batchId), eq(ranges.position, rangeIndex)))
+      return tell(context, {
+        code: "DISPUTE_OPENED",
+        text: `batch ${number}, sample ${sample}: a drawn verifier found another result, a jury decides (R28)`,
+        jobId,
+        batchId,
+        ...(range ? { worker: range.worker } : {}),
+        data: { disputeId: disputeId.toString(), verifier },
+      })
+    }
+    case "DisputeReseeded":
+      await db
+        .update(disputes)
+        .set({ openBlock: Number(event.args.openBlock), jurors: null })
+        .where(eq(disputes.disputeId, event.args.disputeId))
+      return
+    case "JuryDrawn": {
+      const { disputeId, jurors, weights } = event.args
+      await db
+        .update(disputes)
+        .set({
+          jurors: jurors.map((account, i) => ({
+            account: lower(account),
+            weight: weights[i]!,
+            committed: false,
+            revealed: false,
+          })),
+        })
+        .where(eq(disputes.disputeId, disputeId))
+      return
+    }
+    case "VoteCommitted":
+      return moved(context, event.args.disputeId, event.args.juror, "committed")
+    case "VoteRevealed":
+      return moved(context, event.args.disputeId, event.args.juror, "revealed")
+    case "DisputeResolved": {
+      const { disputeId, batchId, outcome, output } = event.args
+      const name = OUTCOMES[outcome]
+      const [dispute] = await db
+        .update(disputes)
+        .set({ state: "resolved", outcome: name ?? null, output, resolveTx: tx, resolveTime: context.time })
+        .where(eq(disputes.disputeId, disputeId))
+        .returning({ range: disputes.range })
+      if (!dispute || !name) return
+      await unfreeze(context, batchId, dispute.range)
+      const [range] = await db
+        .select({ worker: ranges.worker })
+        .from(ranges)
+        .where(and(eq(ranges.batchId, batchId), eq(ranges.position, dispute.range)))
+      return tell(context, {
+        code: `DISPUTE_${name === "noMajority" ? "NO_MAJORITY" : name.toUpperCase()}`,
+        text: OUTCOME_TEXT[name],
+        jobId: splitBatchId(batchId).jobId,
+        batchId,
+        ...(range ? { worker: range.worker } : {}),
+        data: { disputeId: disputeId.toString() },
+      })
+    }
+    case "JurorSilent":
+      return tell(context, {
+        code: "JUROR_SILENT",
+        text: `a called juror stayed silent and pays ${event.args.taken} (R25)`,
+        worker: event.args.juror,
+      })
+    case "VerdictFalse":
+      return tell(context, {
+        code: "VERDICT_FALSE",
+        text: `a verdict proved false and costs ${event.args.taken} (R22)`,
+        worker: event.args.verifier,
+      })
+  }
+}
+
+async function moved(context: ApplyContext, disputeId: bigint, juror: Hex, what: "committed" | "revealed") {
+  const [row] = await context.db.select().from(disputes).where(eq(disputes.disputeId, disputeId))
+  if (!row?.jurors) return
+  const jurors = row.jurors.map((one) => (one.account === lower(juror) ? { ...one, [what]: true } : one))
+  await context.db.update(disputes).set({ jurors }).where(eq(disputes.disputeId, disputeId))
+}
+
+/** A range moves again once none of its disputes is open. */
+async function unfreeze(context: ApplyContext, batchId: bigint, range: number): Promise<void> {
+  const { db } = context
+  const open = await db
+    .select({ id: disputes.disputeId })
+    .from(disputes)
+    .where(and(eq(disputes.batchId, batchId), eq(disputes.range, range), eq(disputes.state, "open")))
+  if (open.length > 0) return
+  await db
+    .update(ranges)
+    .set({ frozen: false })
+    .where(and(eq(ranges.batchId, batchId), eq(ranges.position, range)))
+  const [row] = await db.select({ frozen: batches.frozen }).from(batches).where(eq(batches.batchId, batchId))
+  if (row) {
+    const frozen = row.frozen & ~(1n << BigInt(range))
+    await db.update(batches).set({ frozen }).where(eq(batches.batchId, batchId))
+  }
+}
+
+/** Only disputes and demands of batches of our own jobs are followed. */
+async function knownBatch({ db }: ApplyContext, batchId: bigint): Promise<boolean> {
+  const [row] = await db
+    .select({ id: batches.batchId })
+    .from(batches)
+    .innerJoin(jobs, eq(jobs.jobId, batches.jobId))
+    .where(eq(batches.batchId, batchId))
+  return row !== undefined
+}
