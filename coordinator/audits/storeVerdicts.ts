@@ -1,0 +1,168 @@
+import { and, eq, gte, inArray, isNull, lt, or } from "drizzle-orm"
+import { type Address, type Hex, isAddressEqual, zeroHash } from "viem"
+import { recoverSigner, type SignedVerdict, type Verdict, type VerdictsStored, verdictHash } from "#protocol"
+import { type BatchRow, parseTerms } from "../batches/batchRow.ts"
+import { openBatch } from "../batches/openBatch.ts"
+import { type Chain, lower } from "../chain/client.ts"
+import type { Wake } from "../chain/wake.ts"
+import { refuse } from "../errors.ts"
+import type { Db } from "../store/database.ts"
+import { batches, events, jobs, keys, samples, verdicts } from "../store/schema.ts"
+
+export type StoreVerdictsDeps = { db: Db; chain: Chain; wake: Wake }
+
+export type StoreVerdictsParams = { account: Address; batchId: bigint; signed: readonly SignedVerdict[] }
+
+type SampleRow = typeof samples.$inferSelect
+
+/**
+ * Stores what a drawn verifier found. Each verdict stands alone: one that is refused says why and spoils no other.
+ * A verdict that differs from the leaf is what the whole audit is for; the accuser posts it at once (R24a).
+ */
+export async function storeVerdicts(deps: StoreVerdictsDeps, params: StoreVerdictsParams): Promise<VerdictsStored> {
+  const { db, wake } = deps
+  const { batchId, signed } = params
+  const account = lower(params.account)
+  const [batch] = await db.select().from(batches).where(eq(batches.batchId, batchId))
+  if (!batch) throw refuse("E_BATCH_UNKNOWN", "this coordinator does not know that batch")
+  if (batch.state !== "committed" && batch.state !== "drawn") {
+    throw refuse("E_VERDICT_LATE", `batch ${batch.number} is ${batch.state}: it takes no verdicts any more`)
+  }
+  const [job] = await db.select({ terms: jobs.terms }).from(jobs).where(eq(jobs.jobId, batch.jobId))
+  const terms = parseTerms(job!.terms)
+  const open = await openBatch(db, batch, terms)
+  if (!open) throw refuse("E_BATCH_UNKNOWN", "this coordinator did not build that batch")
+  const drawn = await db
+    .select()
+    .from(samples)
+    .where(
+      and(
+        eq(samples.batchId, batchId),
+        inArray(
+          samples.sample,
+          signed.map(({ verdict }) => verdict.sample),
+        ),
+      ),
+    )
+  const bySample = new Map(drawn.map((row) => [row.sample, row]))
+  let stored = 0
+  const refused: VerdictsStored["refused"] = []
+  for (const one of signed) {
+    const sample = bySample.get(one.verdict.sample)
+    const code = await checkVerdict(deps, { account, batch, sample, maxUnits: terms.maxUnits, ...one })
+    if (code !== undefined || !sample) {
+      refused.push({ sample: one.verdict.sample, code: code ?? "E_VERDICT_POSITION" })
+      continue
+    }
+    const leaf = open.leafAt(sample.position)
+    const agrees = leaf.outputCommitment === one.verdict.outputCommitment
+    if (agrees && leaf.units !== one.verdict.units) {
+      refused.push({ sample: sample.sample, code: "E_VERDICT_UNITS" })
+      continue
+    }
+    const conflict = await keepVerdict(db, { batch, sample, agrees, ...one })
+    if (conflict) refused.push({ sample: sample.sample, code: conflict })
+    else stored++
+  }
+  if (stored > 0) wake.notify("verdict")
+  return { stored, refused }
+}
+
+type CheckParams = SignedVerdict & {
+  account: Address
+  batch: BatchRow
+  sample: SampleRow | undefined
+  maxUnits: number
+}
+
+/** The code of what is wrong with it, or undefined. */
+async function checkVerdict(deps: StoreVerdictsDeps, params: CheckParams): Promise<string | undefined> {
+  const { verdict, signature, account, batch, sample, maxUnits } = params
+  if (!sample || verdict.batchId !== batch.batchId || verdict.position !== sample.position) return "E_VERDICT_POSITION"
+  if (!isAddressEqual(verdict.verifier, account) || !sample.candidates.includes(account)) return "E_VERDICT_NOT_DRAWN"
+  if (verdict.units < 1 || verdict.units > maxUnits) return "E_VERDICT_UNITS"
+  // Without it a verdict proves nothing: it could be copied (R21).
+  if (verdict.keyedDigest === zeroHash) return "E_VERDICT_SIGNATURE"
+  const signer = await recoverSigner({ domain: deps.chain.domain, type: "Verdict", message: verdict, signature })
+  if (!signer || !(await isKeyOf(deps.db, { key: signer, account, block: batch.commitBlock }))) {
+    return "E_VERDICT_SIGNATURE"
+  }
+  return undefined
+}
+
+/** R8: registered before the commit block, and not revoked before it. */
+async function isKeyOf(db: Db, { key, account, block }: { key: Address; account: Address; block: number }) {
+  const [row] = await db
+    .select({ key: keys.key })
+    .from(keys)
+    .where(
+      and(
+        eq(keys.key, lower(key)),
+        eq(keys.account, account),
+        lt(keys.fromBlock, block),
+        or(isNull(keys.revokedBlock), gte(keys.revokedBlock, block)),
+      ),
+    )
+  return row !== undefined
+}
+
+type KeepParams = SignedVerdict & { batch: BatchRow; sample: SampleRow; agrees: boolean }
+
+async function keepVerdict(
+  db: Db,
+  { batch, sample, verdict, signature, agrees }: KeepParams,
+): Promise<string | undefined> {
+  return db.transaction(async (t) => {
+    const verifier = lower(verdict.verifier)
+    const rows = await t
+      .insert(verdicts)
+      .values({
+        batchId: batch.batchId,
+        sample: sample.sample,
+        verifier,
+        position: verdict.position,
+        units: verdict.units,
+        outputCommitment: verdict.outputCommitment,
+        keyedDigest: verdict.keyedDigest,
+        verdictHash: verdictHash(verdict),
+        signature: signature.toLowerCase() as Hex,
+        agrees,
+      })
+      .onConflictDoNothing()
+      .returning({ sample: verdicts.sample })
+    if (rows.length === 0) {
+      const [old] = await t
+        .select({ hash: verdicts.verdictHash })
+        .from(verdicts)
+        .where(
+          and(eq(verdicts.batchId, batch.batchId), eq(verdicts.sample, sample.sample), eq(verdicts.verifier, verifier)),
+        )
+      // The same verdict again is an answer that got lost on its way: not an error.
+      return old?.hash === verdictHash(verdict) ? undefined : "E_VERDICT_CONFLICT"
+    }
+    await t
+      .update(samples)
+      .set({ state: "answered" })
+      .where(and(eq(samples.batchId, batch.batchId), eq(samples.sample, sample.sample)))
+    const at = { jobId: batch.jobId, shard: sample.shard, taskIndex: sample.taskIndex, batchId: batch.batchId }
+    const text = agrees
+      ? `task ${sample.taskIndex} was drawn and audited: a verifier found the same result (R21)`
+      : `task ${sample.taskIndex} was drawn and audited: a verifier found another result (R20)`
+    await t
+      .insert(events)
+      .values({
+        ...at,
+        code: agrees ? "AUDIT_MATCHED" : "AUDIT_MISMATCHED",
+        text,
+        worker: sample.worker,
+        data: { verifier },
+      })
+    return undefined
+  })
+}
+
+/** A stored verdict as its signer signed it. */
+export function verdictOf(row: typeof verdicts.$inferSelect): Verdict {
+  const { batchId, sample, position, verifier, units, outputCommitment, keyedDigest } = row
+  return { batchId, sample, position, verifier, units, outputCommitment, keyedDigest }
+}
