@@ -18,6 +18,7 @@ export {
   type ExecutionProfile,
   exactProfile,
   type NumericClass,
+  sessionOptions,
   TOLERANT_PROFILE,
   tolerantProfile,
 } from "./run/profile.ts"

@@ -1,6 +1,6 @@
 import { join } from "node:path"
-import { createRunnerPool, EXACT_PROFILE, type Runner, runSelfTest } from "#engine"
-import { capabilityOf, marketDomain, type Profile, type Signer } from "#protocol"
+import { createRunnerPool, EXACT_PROFILE, type Runner, recordVectors, runSelfTest } from "#engine"
+import { capabilityOf, LOCAL_CHAIN_ID, marketDomain, type Profile, type Signer } from "#protocol"
 import { isTransient } from "../api/peer.ts"
 import { openChain } from "../chain/chain.ts"
 import { checkNetwork } from "../chain/checkNetwork.ts"
@@ -52,7 +52,7 @@ async function build(config: WorkerConfig, params: RunParams, closers: (() => Pr
   const runner = createRunnerPool({ processes: config.threads, memoryBytes: config.memoryGiB * GIB })
   closers.push(() => runner.close())
   const capability = capabilityOf(PROFILE, config.memoryGiB)
-  await selfTest({ runner, events }, async () => {
+  await selfTest({ runner, events, ownChain: isOwnChain(config) }, async () => {
     await leaveSeats({ chain, sender, emit: events.emit }, capability)
   })
 
@@ -85,15 +85,32 @@ async function build(config: WorkerConfig, params: RunParams, closers: (() => Pr
   }
 }
 
+/** The local chain with a coordinator on this very machine; a worker that joins it from another one must match. */
+function isOwnChain({ deployment, coordinatorUrl }: WorkerConfig): boolean {
+  const { hostname } = new URL(coordinatorUrl)
+  return deployment.chainId === LOCAL_CHAIN_ID && ["127.0.0.1", "localhost", "[::1]"].includes(hostname)
+}
+
 async function signHash({ session }: WorkerConfig, { hash }: Parameters<Signer["sign"]>[0]) {
   if (!session.sign) throw workerError("E_OPTIONS", "the session key cannot sign plain hashes")
   return await session.sign({ hash })
 }
 
 /** R25: no exact work, no seat, on a machine that differs; one that has come to differ leaves the draw. */
-async function selfTest({ runner, events }: { runner: Runner; events: Events }, leave: () => Promise<void>) {
-  const { ok, failed } = await runSelfTest(runner)
-  const text = failed.map(({ name, why }) => `${name}: ${why}`).join("; ")
+async function selfTest(
+  { runner, events, ownChain }: { runner: Runner; events: Events; ownChain: boolean },
+  leave: () => Promise<void>,
+) {
+  let { ok, failed } = await runSelfTest(runner)
+  let text = failed.map(({ name, why }) => `${name}: ${why}`).join("; ")
+  if (!ok && ownChain) {
+    // Everyone on this chain is this machine, so its own answers are what "the same bits" means there. What must still
+    // hold is that it gives them twice.
+    text = `this machine differs from the public profile (${text}); on its own chain its own answers count`
+    ;({ ok, failed } = await runSelfTest(runner, await recordVectors(runner, "this machine")))
+    if (ok) return events.emit({ kind: "selfTest", ok, profile: PROFILE, text })
+    text = failed.map(({ name, why }) => `${name}: ${why}`).join("; ")
+  }
   events.emit(ok ? { kind: "selfTest", ok, profile: PROFILE } : { kind: "selfTest", ok, profile: PROFILE, text })
   if (ok) return
   await leave()
