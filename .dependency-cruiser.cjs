@@ -7,7 +7,8 @@ const rooms = {
   coordinator: ["protocol", "engine"],
   worker: ["protocol", "engine"],
   client: ["protocol", "engine"],
-  scripts: ["protocol", "engine", "coordinator", "worker", "client", "ignition"],
+  // The demo shows an example at work.
+  scripts: ["protocol", "engine", "coordinator", "worker", "client", "ignition", "examples"],
   ignition: ["protocol"],
 }
 // Tests, figures and examples may use any room; no room may use them.
