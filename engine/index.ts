@@ -17,6 +17,7 @@ export {
   EXACT_PROFILE,
   type ExecutionProfile,
   exactProfile,
+  sessionOptions,
   type NumericClass,
   sessionOptions,
   TOLERANT_PROFILE,
