@@ -104,7 +104,7 @@ export {
 } from "./jobs/ids.ts"
 export type { JobEvent, JobStatus, JobTimes } from "./jobs/job.ts"
 export { leasesEndAt, refundableFrom, refuseJob, stepJob, submittedJob } from "./jobs/job.ts"
-export type { ShardEvent, ShardStatus, ShardTimes, VoidCause } from "./jobs/shard.ts"
+export type { CommittedBy, ShardEvent, ShardStatus, ShardTimes, VoidCause } from "./jobs/shard.ts"
 export { QUEUED_SHARD, refuseShard, stepShard } from "./jobs/shard.ts"
 export type { ShardPlan } from "./jobs/shards.ts"
 export { shardCount, shardOfTask, shardTasks } from "./jobs/shards.ts"
@@ -113,7 +113,15 @@ export { StateError } from "./jobs/stateError.ts"
 export type { BatchState, JobState, ShardState } from "./jobs/states.ts"
 export { BATCH_STATE_BY_NUMBER, BATCH_STATES, JOB_STATES, SHARD_STATES } from "./jobs/states.ts"
 export type { JobClass, Terms } from "./jobs/terms.ts"
-export { JOB_CLASSES, JOB_KINDS, MAX_BATCH_SHARDS, MAX_SHARD_SIZE, TERMS_VERSION, termsHash } from "./jobs/terms.ts"
+export {
+  JOB_CLASSES,
+  JOB_KINDS,
+  MAX_BATCH_SHARDS,
+  MAX_JOB_SHARDS,
+  MAX_SHARD_SIZE,
+  TERMS_VERSION,
+  termsHash,
+} from "./jobs/terms.ts"
 export type {
   AuditBundle,
   AuditRequest,

@@ -8,9 +8,8 @@ import type { BatchState } from "./states.ts"
  */
 export type BatchStatus = {
   readonly state: BatchState
-  /** When it was committed, and when attested. */
-  readonly committedAt: number
-  readonly attestedAt: number
+  /** Until it is attested: the last second to attest. From then on: the last second of the window. */
+  readonly clock: number
   readonly ranges: number
   /** One bit a range. */
   readonly voided: bigint
@@ -28,7 +27,8 @@ export type BatchEvent =
   | { readonly type: "finalized" }
   | { readonly type: "forfeited" }
   | { readonly type: "held" }
-  | { readonly type: "dropped" }
+  /** A demand or dispute ended; an answer lengthens the window, so that it can be looked at before pay moves. */
+  | { readonly type: "dropped"; readonly until: number }
   | { readonly type: "rangeFrozen"; readonly range: number }
   | { readonly type: "rangeThawed"; readonly range: number }
   | { readonly type: "rangeVoided"; readonly range: number }
@@ -37,8 +37,7 @@ export type BatchTimes = { readonly attestLimit: number; readonly window: number
 
 export const PLANNED_BATCH: BatchStatus = {
   state: "planned",
-  committedAt: 0,
-  attestedAt: 0,
+  clock: 0,
   ranges: 0,
   voided: 0n,
   frozen: 0n,
@@ -47,17 +46,17 @@ export const PLANNED_BATCH: BatchStatus = {
 }
 
 export function stepBatch(status: BatchStatus, event: BatchEvent, now: number, times: BatchTimes): BatchStatus {
-  const refusal = refuseBatch(status, event, now, times)
+  const refusal = refuseBatch(status, event, now)
   if (refusal !== undefined) throw new StateError(refusal)
   switch (event.type) {
     case "committed":
-      return { ...status, state: "committed", committedAt: now, ranges: event.ranges }
+      return { ...status, state: "committed", clock: now + times.attestLimit, ranges: event.ranges }
     case "withdrawn":
       return { ...status, state: "withdrawn" }
     case "drawn":
       return { ...status, state: "drawn" }
     case "attested":
-      return { ...status, state: "attested", attestedAt: now, silent: event.silent }
+      return { ...status, state: "attested", clock: now + times.window, silent: event.silent }
     case "finalized":
       return { ...status, state: "final" }
     case "forfeited":
@@ -65,7 +64,7 @@ export function stepBatch(status: BatchStatus, event: BatchEvent, now: number, t
     case "held":
       return { ...status, held: status.held + 1 }
     case "dropped":
-      return { ...status, held: status.held - 1 }
+      return { ...status, held: status.held - 1, clock: lengthened(status, event.until) }
     case "rangeFrozen":
       return { ...status, frozen: status.frozen | bit(event.range) }
     case "rangeThawed":
@@ -76,12 +75,7 @@ export function stepBatch(status: BatchStatus, event: BatchEvent, now: number, t
 }
 
 /** Why the event cannot be now, or undefined if it can. */
-export function refuseBatch(
-  status: BatchStatus,
-  event: BatchEvent,
-  now: number,
-  times: BatchTimes,
-): Refusal | undefined {
+export function refuseBatch(status: BatchStatus, event: BatchEvent, now: number): Refusal | undefined {
   const from = ALLOWED[event.type]
   if (!from.includes(status.state)) {
     return wrong("R24a", `a batch that is ${status.state} cannot be ${event.type}`)
@@ -90,15 +84,13 @@ export function refuseBatch(
     case "withdrawn":
       if (event.seedExists) return wrong("R17", "the seed exists: a batch cannot be withdrawn once it can be drawn")
       return undefined
-    case "attested": {
-      const last = status.committedAt + times.attestLimit
-      if (now > last) return { code: "E_STATE_TOO_LATE", rule: "R24a", message: `attesting ended at ${last}` }
-      return undefined
-    }
+    case "attested":
+      if (now <= status.clock) return undefined
+      return { code: "E_STATE_TOO_LATE", rule: "R24a", message: `attesting ended at ${status.clock}` }
     case "forfeited":
-      return heldBy(status) ?? tooEarly(now, status.committedAt + times.attestLimit, "R24a", "the attest limit runs")
+      return heldBy(status) ?? tooEarly(now, status.clock, "R24a", "the attest limit runs")
     case "finalized":
-      return heldBy(status) ?? tooEarly(now, status.attestedAt + times.window, "R30", "the window is open")
+      return heldBy(status) ?? tooEarly(now, status.clock, "R30", "the window is open")
     case "dropped":
       return status.held > 0 ? undefined : wrong("R30", "nothing holds this batch")
     case "rangeFrozen":
@@ -135,6 +127,10 @@ function refuseRange(status: BatchStatus, range: number): Refusal | undefined {
   if (range < 0 || range >= status.ranges) return wrong("R5", `range ${range} of a batch of ${status.ranges}`)
   if ((status.voided & bit(range)) !== 0n) return wrong("R24a", `range ${range} is voided already`)
   return undefined
+}
+
+function lengthened({ state, clock }: BatchStatus, until: number): number {
+  return state === "attested" ? Math.max(clock, until) : clock
 }
 
 function heldBy({ held }: BatchStatus): Refusal | undefined {

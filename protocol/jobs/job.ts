@@ -11,20 +11,22 @@ export type JobStatus = {
   readonly finalShards: number
   /** Batches that are neither final, withdrawn nor forfeited. */
   readonly openBatches: number
+  /** Until when workers may claim shards of ended batches; 0 where none may (R18). */
+  readonly claimUntil: number
 }
 
 export type JobEvent =
   | { readonly type: "posted" }
   | { readonly type: "closed" }
   | { readonly type: "batchOpened" }
-  /** A batch ended; so many of its shards became final. */
-  | { readonly type: "batchEnded"; readonly finalShards: number }
+  /** A batch ended: so many of its shards became final, others may be claimed until then (0: none). */
+  | { readonly type: "batchEnded"; readonly finalShards: number; readonly claimUntil: number }
   | { readonly type: "refunded" }
 
 export type JobTimes = { readonly maxLease: number; readonly claimPeriod: number }
 
 export function submittedJob({ deadline, shards }: { deadline: number; shards: number }): JobStatus {
-  return { state: "submitted", deadline, closedAt: 0, shards, finalShards: 0, openBatches: 0 }
+  return { state: "submitted", deadline, closedAt: 0, shards, finalShards: 0, openBatches: 0, claimUntil: 0 }
 }
 
 export function stepJob(status: JobStatus, event: JobEvent, now: number, times: JobTimes): JobStatus {
@@ -40,7 +42,8 @@ export function stepJob(status: JobStatus, event: JobEvent, now: number, times: 
     case "batchEnded": {
       const finalShards = status.finalShards + event.finalShards
       const state = finalShards === status.shards ? "final" : status.state
-      return { ...status, state, finalShards, openBatches: status.openBatches - 1 }
+      const claimUntil = Math.max(status.claimUntil, event.claimUntil)
+      return { ...status, state, finalShards, openBatches: status.openBatches - 1, claimUntil }
     }
     case "refunded":
       return { ...status, state: "refunded" }
@@ -74,7 +77,7 @@ export function leasesEndAt({ deadline, closedAt }: Pick<JobStatus, "deadline" |
 /** R18: at once when every shard is final, else when no lease can be committed any more. */
 export function refundableFrom(status: JobStatus, { maxLease, claimPeriod }: JobTimes): number {
   if (status.finalShards === status.shards) return 0
-  return leasesEndAt(status) + maxLease + claimPeriod + 1
+  return Math.max(leasesEndAt(status) + maxLease + claimPeriod, status.claimUntil) + 1
 }
 
 const ALLOWED: Record<JobEvent["type"], readonly JobState[]> = {

@@ -15,6 +15,8 @@ export type ShardStatus = {
   readonly reservedUntil: number
 }
 
+/** A worker that lost its own batch has nobody to be protected from: its shards are free at once (R18). */
+export type CommittedBy = "coordinator" | "worker"
 export type VoidCause = "worker" | "coordinator" | "nobody"
 
 export type ShardEvent =
@@ -25,9 +27,9 @@ export type ShardEvent =
   | { readonly type: "committed"; readonly batchId: bigint; readonly worker: Address }
   | { readonly type: "attested" }
   | { readonly type: "finalized" }
-  | { readonly type: "voided"; readonly cause: VoidCause }
-  /** Its batch was withdrawn or forfeited. */
-  | { readonly type: "unbound" }
+  | { readonly type: "voided"; readonly cause: VoidCause; readonly by: CommittedBy }
+  /** Its batch was withdrawn or forfeited, or finalized without its range. */
+  | { readonly type: "unbound"; readonly by: CommittedBy }
   /** The claim period is over and nobody claimed it. */
   | { readonly type: "unreserved" }
 
@@ -54,10 +56,12 @@ export function stepShard(status: ShardStatus, event: ShardEvent, now: number, t
     case "finalized":
       return { ...status, state: "final" }
     case "voided":
-      if (event.cause === "coordinator") return reserve(status, now, times)
+      // By the coordinator's fault it stays marked for its worker; the claim period runs from the batch's end (R18).
+      if (event.cause === "coordinator" && event.by === "coordinator") return status
       return { ...QUEUED_SHARD, availableAt: status.availableAt }
     case "unbound":
-      return reserve(status, now, times)
+      if (event.by === "coordinator") return reserve(status, now, times)
+      return { ...QUEUED_SHARD, availableAt: status.availableAt }
     case "unreserved":
       return { ...QUEUED_SHARD, availableAt: status.availableAt }
   }
@@ -109,7 +113,7 @@ const ALLOWED: Record<ShardEvent["type"], readonly ShardState[]> = {
   attested: ["committed"],
   finalized: ["attested"],
   voided: ["committed", "attested"],
-  unbound: ["committed"],
+  unbound: ["committed", "attested"],
   unreserved: ["void"],
 }
 

@@ -34,6 +34,8 @@ export type JobClass = keyof typeof JOB_CLASSES
 
 export const MAX_SHARD_SIZE = 1024
 export const MAX_BATCH_SHARDS = 64
+/** The contract counts final shards in 22 bits. */
+export const MAX_JOB_SHARDS = 2 ** 22 - 1
 
 const WIDTHS = {
   version: 8,

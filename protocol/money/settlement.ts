@@ -11,6 +11,8 @@ export type SettleParams = {
   samples: number
   /** One bit a range: voided ranges and ranges without a verdict are not paid. */
   unpaid: bigint
+  /** One bit a verifier: struck by a proof (R20), so not paid. */
+  struck?: bigint
   /** Verifiers whose pair slot bars them (R13): their pay stays in the audit budget. */
   barred?: ReadonlySet<string>
   /** A worker that committed for itself: the coordinator's fee stays in the escrow (R18). */
@@ -31,13 +33,13 @@ export type Settlement = {
 
 /** What `finalize` credits (R23, R30): pay by totals, exactly; every unit comes from the escrow or the reserve. */
 export function settle(params: SettleParams): Settlement {
-  const { terms, ranges, samples, unpaid, barred, selfCommitted } = params
+  const { terms, ranges, samples, unpaid, struck = 0n, barred, selfCommitted } = params
   const paid = ranges.filter((_, i) => ((unpaid >> BigInt(i)) & 1n) === 0n)
   const workers = paid.map(({ worker, units }) => ({ account: worker, amount: BigInt(units) * terms.fee }))
   const units = paid.reduce((sum, range) => sum + BigInt(range.units), 0n)
   const coordinator = selfCommitted ? 0n : units * terms.coordinatorFee
   const verifiers = params.verifiers
-    .filter(({ verifier }) => !barred?.has(verifier.toLowerCase()))
+    .filter(({ verifier }, i) => ((struck >> BigInt(i)) & 1n) === 0n && !barred?.has(verifier.toLowerCase()))
     .map((total) => ({ account: total.verifier, amount: auditPay(terms, total.units) }))
   const auditSpent = sum(verifiers)
   const reserve = auditReserve(terms, samples)

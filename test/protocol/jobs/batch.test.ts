@@ -23,25 +23,25 @@ test("behavior: attest draws by itself (R19)", () => {
 
 test("error: finalize waits for the window and for whatever holds the batch (R30)", () => {
   const finalized: BatchEvent = { type: "finalized" }
-  assert.equal(refuseBatch(run(committed, drawn, attested), finalized, 128, times)?.code, "E_STATE_TOO_EARLY")
-  assert.equal(refuseBatch(run(committed, drawn, attested), finalized, 128, times)?.from, 129)
+  assert.equal(refuseBatch(run(committed, drawn, attested), finalized, 128)?.code, "E_STATE_TOO_EARLY")
+  assert.equal(refuseBatch(run(committed, drawn, attested), finalized, 128)?.from, 129)
   const held = run(committed, drawn, attested, [{ type: "held" }, 121])
-  assert.equal(refuseBatch(held, finalized, 500, times)?.code, "E_STATE_HELD")
-  assert.equal(refuseBatch(stepBatch(held, { type: "dropped" }, 400, times), finalized, 500, times), undefined)
+  assert.equal(refuseBatch(held, finalized, 500)?.code, "E_STATE_HELD")
+  assert.equal(refuseBatch(stepBatch(held, { type: "dropped", until: 0 }, 400, times), finalized, 500), undefined)
 })
 
 test("error: a batch is never withdrawn once its seed exists (R17)", () => {
   const status = run(committed)
   assert.equal(stepBatch(status, { type: "withdrawn", seedExists: false }, 101, times).state, "withdrawn")
-  assert.equal(refuseBatch(status, { type: "withdrawn", seedExists: true }, 103, times)?.rule, "R17")
-  assert.equal(refuseBatch(run(committed, drawn), { type: "withdrawn", seedExists: false }, 103, times)?.rule, "R24a")
+  assert.equal(refuseBatch(status, { type: "withdrawn", seedExists: true }, 103)?.rule, "R17")
+  assert.equal(refuseBatch(run(committed, drawn), { type: "withdrawn", seedExists: false }, 103)?.rule, "R24a")
 })
 
 test("error: attest until the limit, forfeit after it, never both at one time", () => {
   const status = run(committed, drawn)
   for (let now = 100; now < 200; now++) {
-    const attest = refuseBatch(status, { type: "attested", silent: 0n }, now, times) === undefined
-    const forfeit = refuseBatch(status, { type: "forfeited" }, now, times) === undefined
+    const attest = refuseBatch(status, { type: "attested", silent: 0n }, now) === undefined
+    const forfeit = refuseBatch(status, { type: "forfeited" }, now) === undefined
     assert.notEqual(attest, forfeit)
   }
 })
@@ -49,8 +49,16 @@ test("error: attest until the limit, forfeit after it, never both at one time", 
 test("behavior: voided and silent ranges are not paid; a voided one cannot be frozen again", () => {
   const status = run(committed, drawn, attested, [{ type: "rangeVoided", range: 2 }, 121])
   assert.equal(paidRanges(status), 0b001n)
-  assert.equal(refuseBatch(status, { type: "rangeFrozen", range: 2 }, 122, times)?.code, "E_STATE_WRONG")
-  assert.equal(refuseBatch(status, { type: "rangeFrozen", range: 3 }, 122, times)?.rule, "R5")
+  assert.equal(refuseBatch(status, { type: "rangeFrozen", range: 2 }, 122)?.code, "E_STATE_WRONG")
+  assert.equal(refuseBatch(status, { type: "rangeFrozen", range: 3 }, 122)?.rule, "R5")
+})
+
+test("behavior: an answer at the last moment lengthens the window, never shortens it (R26)", () => {
+  const held = run(committed, drawn, attested, [{ type: "held" }, 128])
+  assert.equal(stepBatch(held, { type: "dropped", until: 148 }, 128, times).clock, 148)
+  assert.equal(stepBatch(held, { type: "dropped", until: 100 }, 128, times).clock, 128)
+  const early = run(committed, [{ type: "held" }, 101])
+  assert.equal(stepBatch(early, { type: "dropped", until: 999 }, 102, times).clock, 160, "the attest limit stays")
 })
 
 test("property: an ended batch takes no event at all, whatever came before", () => {
@@ -60,7 +68,7 @@ test("property: an ended batch takes no event at all, whatever came before", () 
       { type: "finalized" },
       { type: "forfeited" },
       { type: "held" },
-      { type: "dropped" },
+      { type: "dropped", until: 0 },
       { type: "withdrawn", seedExists: false },
     ),
     fc.bigInt({ min: 0n, max: 7n }).map((silent): BatchEvent => ({ type: "attested", silent })),
@@ -74,7 +82,7 @@ test("property: an ended batch takes no event at all, whatever came before", () 
       for (const [event, wait] of events) {
         now += wait
         const ended = ["final", "withdrawn", "forfeited"].includes(status.state)
-        const refusal = refuseBatch(status, event, now, times)
+        const refusal = refuseBatch(status, event, now)
         if (ended) assert.notEqual(refusal, undefined)
         if (refusal === undefined) status = stepBatch(status, event, now, times)
         else assert.throws(() => stepBatch(status, event, now, times), { code: refusal.code })

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import test from "node:test"
 import { checkTerms, minAuditBudget, type Terms, verdictCollateralUp } from "#protocol"
-import { buildTerms, PRICES, TOKEN } from "../support.ts"
+import { account, buildTerms, PRICES, TOKEN } from "../support.ts"
 
 const params = { ...PRICES, seat: 1000n * TOKEN }
 const now = 1_700_000_000n
@@ -19,6 +19,7 @@ test("error: each thing that posting would revert for is named before money move
   assert.deepEqual(codes({ version: 1 }), ["E_TERMS_VERSION"])
   assert.deepEqual(codes({ kind: 1 }), ["E_TERMS_KIND"])
   assert.deepEqual(codes({ class: 1 }), ["E_TERMS_CLASS"])
+  assert.deepEqual(codes({ coordinator: account("00") }), ["E_TERMS_COORDINATOR"])
   assert.deepEqual(codes({ tasks: 0 }), ["E_TERMS_TASKS"])
   assert.deepEqual(codes({ shardSize: 0 }), ["E_TERMS_SHARD_SIZE"])
   assert.deepEqual(codes({ shardSize: 1025 }), ["E_TERMS_SHARD_SIZE"])
@@ -29,7 +30,10 @@ test("error: each thing that posting would revert for is named before money move
   assert.deepEqual(codes({ deadline: now }), ["E_TERMS_DEADLINE"])
   assert.deepEqual(codes({ auditBudget: minAuditBudget(buildTerms()) - 1n }), ["E_TERMS_AUDIT_BUDGET"])
   assert.deepEqual(codes({ coordinatorFee: 2n ** 95n }), ["E_TERMS_ESCROW"])
-  assert.deepEqual(codes({ valueAtRisk: 2n ** 94n }), ["E_TERMS_COLLATERAL"])
+  assert.deepEqual(codes({ valueAtRisk: 2n ** 85n }), ["E_TERMS_COLLATERAL"])
+  assert.deepEqual(codes({ deadline: 2n ** 40n }), ["E_TERMS_DEADLINE"])
+  const many = buildTerms({ tasks: 2 ** 22, shardSize: 1, fee: 1n, coordinatorFee: 0n, auditBase: 0n })
+  assert.deepEqual(codes({ ...many, auditBudget: minAuditBudget(many) }), ["E_TERMS_TASKS"])
 })
 
 test("error: a verdict that could cost more than a seat is refused (R22)", () => {

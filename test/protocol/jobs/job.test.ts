@@ -11,7 +11,11 @@ function run(...events: [JobEvent, number][]): JobStatus {
 }
 
 test("behavior: a job whose every shard is final is refunded at once (R18)", () => {
-  const final = run([{ type: "posted" }, 1], [{ type: "batchOpened" }, 2], [{ type: "batchEnded", finalShards: 2 }, 3])
+  const final = run(
+    [{ type: "posted" }, 1],
+    [{ type: "batchOpened" }, 2],
+    [{ type: "batchEnded", finalShards: 2, claimUntil: 0 }, 3],
+  )
   assert.equal(final.state, "final")
   assert.equal(stepJob(final, refunded, 3, times).state, "refunded")
 })
@@ -23,6 +27,13 @@ test("error: otherwise a refund waits for the longest lease and the claim period
   const late = run([{ type: "posted" }, 1])
   assert.equal(refuseJob(late, refunded, 1120, times)?.code, "E_STATE_TOO_EARLY")
   assert.equal(refuseJob(late, refunded, 1121, times), undefined)
+})
+
+test("error: a refund waits until nobody may claim shards of a forfeited batch (R18)", () => {
+  const ended: JobEvent = { type: "batchEnded", finalShards: 0, claimUntil: 5000 }
+  const status = run([{ type: "posted" }, 1], [{ type: "batchOpened" }, 2], [{ type: "closed" }, 3], [ended, 4940])
+  assert.equal(refuseJob(status, refunded, 5000, times)?.from, 5001)
+  assert.equal(refuseJob(status, refunded, 5001, times), undefined)
 })
 
 test("error: an open batch holds the refund", () => {

@@ -42,7 +42,7 @@ test("error: only the leaseholder delivers or gives back", () => {
 })
 
 test("behavior: a forfeited shard is its worker's alone until the claim period ends (R18)", () => {
-  const reserved = run(leased, received, committed, [{ type: "unbound" }, 200])
+  const reserved = run(leased, received, committed, [{ type: "unbound", by: "coordinator" }, 200])
   assert.equal(reserved.state, "void")
   const claim = (worker: typeof ann): ShardEvent => ({ type: "committed", batchId: 2n, worker })
   assert.equal(refuseShard(reserved, claim(bob), 210, times)?.code, "E_STATE_NOT_YOURS")
@@ -53,7 +53,14 @@ test("behavior: a forfeited shard is its worker's alone until the claim period e
 
 test("behavior: a wrong leaf queues the shard again at once; the coordinator's fault reserves it (R18, R29)", () => {
   const attested = run(leased, received, committed, [{ type: "attested" }, 150])
-  assert.equal(stepShard(attested, { type: "voided", cause: "worker" }, 151, times).state, "queued")
-  assert.equal(stepShard(attested, { type: "voided", cause: "nobody" }, 151, times).state, "queued")
-  assert.equal(stepShard(attested, { type: "voided", cause: "coordinator" }, 151, times).reservedUntil, 211)
+  const voided = (cause: "worker" | "coordinator" | "nobody", by: "worker" | "coordinator" = "coordinator") =>
+    stepShard(attested, { type: "voided", cause, by }, 151, times)
+  assert.equal(voided("worker").state, "queued")
+  assert.equal(voided("nobody").state, "queued")
+  assert.equal(voided("coordinator", "worker").state, "queued", "its own batch")
+  // The mark lasts; the claim period begins when the batch ends without the range.
+  assert.equal(voided("coordinator").state, "attested")
+  const ended = stepShard(voided("coordinator"), { type: "unbound", by: "coordinator" }, 160, times)
+  assert.deepEqual([ended.state, ended.reservedUntil], ["void", 220])
+  assert.equal(stepShard(attested, { type: "unbound", by: "worker" }, 160, times).state, "queued")
 })

@@ -114,6 +114,14 @@ test("behavior: voided ranges are not paid, and a worker that commits for itself
   assert.equal(settle({ ...batch, selfCommitted: true }).coordinator, 0n)
 })
 
+test("behavior: struck verifiers are not paid, and their pay stays in the audit budget (R20)", () => {
+  const terms = buildTerms({ fee: 10n, auditRatio: 10_000, auditBase: 1n, maxUnits: 1 })
+  const verifiers = ["0a", "0b"].map((byte) => ({ verifier: account(byte), count: 1, units: 1n }))
+  const settled = settle({ terms, ranges: [], verifiers, samples: 2, unpaid: 0n, struck: 0b01n, selfCommitted: false })
+  assert.deepEqual(settled.verifiers, [{ account: account("0b"), amount: 11n }])
+  assert.equal(settled.auditReturned, 11n)
+})
+
 test("error: verifier totals beyond the reserve are refused rather than paid", () => {
   const terms = buildTerms({ maxUnits: 2 })
   const verifiers = [{ verifier: account("0a"), count: 1, units: 3n }]
