@@ -148,15 +148,13 @@ async function keepVerdict(
     const text = agrees
       ? `task ${sample.taskIndex} was drawn and audited: a verifier found the same result (R21)`
       : `task ${sample.taskIndex} was drawn and audited: a verifier found another result (R20)`
-    await t
-      .insert(events)
-      .values({
-        ...at,
-        code: agrees ? "AUDIT_MATCHED" : "AUDIT_MISMATCHED",
-        text,
-        worker: sample.worker,
-        data: { verifier },
-      })
+    await t.insert(events).values({
+      ...at,
+      code: agrees ? "AUDIT_MATCHED" : "AUDIT_MISMATCHED",
+      text,
+      worker: sample.worker,
+      data: { verifier },
+    })
     return undefined
   })
 }
