@@ -4,6 +4,7 @@ import { type Dtype, dtypeOfOnnxNumber, elementCount } from "#protocol"
 import { EngineError } from "../errors.ts"
 import { readModel } from "../onnx/readModel.ts"
 import type { OnnxModel, OnnxValueInfo } from "../onnx/types.ts"
+import { upgradeOpset } from "../onnx/upgradeOpset.ts"
 import type { Runner } from "../run/runner.ts"
 import { chooseDigest } from "./chooseDigest.ts"
 import { estimateMemoryBytes, graphFlops, type MemoryTierGiB, memoryTierFor } from "./cost.ts"
@@ -45,13 +46,15 @@ export async function inspectModel(
   bytes: Uint8Array,
 ): Promise<Inspection> {
   assertFileSize(bytes.byteLength, limits)
-  const model = readModel(bytes)
+  const file = readModel(bytes)
+  const upgraded = upgradeOpset(bytes)
+  const model = upgraded === bytes ? file : readModel(upgraded)
   const refused = refusalsOf(model, limits)
   let inner: InnerValues | undefined
   // Weights in another file would make onnxruntime look for them on this disk.
   if (!refused.some(({ code }) => code === "E_MODEL_EXTERNAL_DATA")) {
     try {
-      inner = await probeShapes(runner, bytes, model)
+      inner = await probeShapes(runner, upgraded, model)
     } catch (error) {
       if (!(error instanceof EngineError)) throw error
       const refusal = asRefusal(error)
@@ -66,7 +69,7 @@ export async function inspectModel(
     sha256: `0x${createHash("sha256").update(bytes).digest("hex")}`,
     fileBytes: bytes.byteLength,
     producer: model.producer,
-    opset: model.opsets.find(({ domain }) => domain === "")?.version ?? 0,
+    opset: file.opsets.find(({ domain }) => domain === "")?.version ?? 0,
     inputs: requiredInputs(model).map(inspectValue),
     outputs: model.graph.outputs.filter(({ name }) => !marked.includes(name)).map(inspectValue),
     parameters: model.graph.initializers.reduce((sum, { dims }) => sum + elementCount(dims), 0),

@@ -3,6 +3,7 @@ import type { Hex } from "viem"
 import type { ModelArtifact, ValueInfo } from "../backend.ts"
 import { extendModel } from "../onnx/extendModel.ts"
 import { readModel } from "../onnx/readModel.ts"
+import { upgradeOpset } from "../onnx/upgradeOpset.ts"
 import type { Runner } from "../run/runner.ts"
 import { chooseDigest } from "./chooseDigest.ts"
 import { estimateMemoryBytes, graphFlops } from "./cost.ts"
@@ -27,9 +28,10 @@ export type PrepareModelDeps = { readonly runner: Runner; readonly limits?: Mode
  */
 export async function prepareModel(
   { runner, limits = MODEL_LIMITS }: PrepareModelDeps,
-  bytes: Uint8Array,
+  file: Uint8Array,
 ): Promise<PreparedModel> {
-  assertFileSize(bytes.byteLength, limits)
+  assertFileSize(file.byteLength, limits)
+  const bytes = upgradeOpset(file)
   const model = readModel(bytes)
   assertMarketModel(model, bytes.byteLength, limits)
   const values = graphValues(model, await probeShapes(runner, bytes, model))
