@@ -1,6 +1,8 @@
 import assert from "node:assert/strict"
+import { readFileSync } from "node:fs"
 import test from "node:test"
 import { HTTP_ERRORS, httpStatusOf, isHttpErrorCode, isReasonCode, REASONS } from "#protocol"
+import { codesMarkdown } from "../../../protocol/reasons/markdown.ts"
 
 test("behavior: every reason names its subject, a sentence and a rule of the protocol", () => {
   for (const [code, { subject, rule, text }] of Object.entries(REASONS)) {
@@ -25,4 +27,9 @@ test("args: an unknown code is nobody's: 500, and no member of either table", ()
     assert.equal(isHttpErrorCode(code), false)
     assert.equal(isReasonCode(code), false)
   }
+})
+
+test("behavior: docs/codes.md lists exactly these codes", () => {
+  const page = readFileSync(new URL("../../../docs/codes.md", import.meta.url), "utf8")
+  assert.equal(page, codesMarkdown(), "run: node protocol/reasons/generate.ts")
 })

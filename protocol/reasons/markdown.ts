@@ -1,0 +1,28 @@
+import { HTTP_ERRORS } from "./errors.ts"
+import { REASONS } from "./reasons.ts"
+
+/** The page of codes: made from the tables, so that it cannot lag behind them. */
+export function codesMarkdown(): string {
+  const reasons = Object.entries(REASONS).map(([code, { rule, text }]) => `| \`${code}\` | ${rule} | ${text} |`)
+  const errors = Object.entries(HTTP_ERRORS).map(
+    ([code, { status, remedy }]) => `| \`${code}\` | ${status} | ${remedy} |`,
+  )
+  return [
+    "# Codes",
+    "",
+    "Made by `node protocol/reasons/generate.ts`. Codes are a contract with users' scripts: they are added to, never renamed.",
+    "",
+    "## Reasons: what `assay why` answers",
+    "",
+    "| code | rule | meaning |",
+    "|---|---|---|",
+    ...reasons,
+    "",
+    "## Errors of the HTTP API",
+    "",
+    "| code | status | what to do |",
+    "|---|---|---|",
+    ...errors,
+    "",
+  ].join("\n")
+}
