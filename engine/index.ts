@@ -17,7 +17,6 @@ export {
   EXACT_PROFILE,
   type ExecutionProfile,
   exactProfile,
-  sessionOptions,
   type NumericClass,
   sessionOptions,
   TOLERANT_PROFILE,
