@@ -1,9 +1,11 @@
 import { HTTP_ERRORS } from "./errors.ts"
+import { EVENTS } from "./events.ts"
 import { REASONS } from "./reasons.ts"
 
 /** The page of codes: made from the tables, so that it cannot lag behind them. */
 export function codesMarkdown(): string {
   const reasons = Object.entries(REASONS).map(([code, { rule, text }]) => `| \`${code}\` | ${rule} | ${text} |`)
+  const events = Object.entries(EVENTS).map(([code, { rule, text }]) => `| \`${code}\` | ${rule} | ${text} |`)
   const errors = Object.entries(HTTP_ERRORS).map(
     ([code, { status, remedy }]) => `| \`${code}\` | ${status} | ${remedy} |`,
   )
@@ -17,6 +19,12 @@ export function codesMarkdown(): string {
     "| code | rule | meaning |",
     "|---|---|---|",
     ...reasons,
+    "",
+    "## Events: what the story of `assay why` is made of, beside those codes",
+    "",
+    "| code | rule | meaning |",
+    "|---|---|---|",
+    ...events,
     "",
     "## Errors of the HTTP API",
     "",

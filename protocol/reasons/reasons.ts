@@ -187,6 +187,17 @@ export const REASONS = {
     rule: "R14",
     text: "The coordinator's standing bond is below what the worker asks for.",
   },
+  WORKER_PAUSED: { subject: "worker", rule: "R16", text: "Paused by its owner: no new leases until it is resumed." },
+  WORKER_CACHE_FULL: {
+    subject: "worker",
+    rule: "R16",
+    text: "Unfinished shards fill its artifact cache; raise the limit, or wait until some are settled.",
+  },
+  WORKER_NO_PUBLIC_URL: {
+    subject: "worker",
+    rule: "R18",
+    text: "It would have to commit for itself but has no address that verifiers can reach; start it with --public-url.",
+  },
   WORKER_COOLING: {
     subject: "worker",
     rule: "R14",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
 import test from "node:test"
-import { HTTP_ERRORS, httpStatusOf, isHttpErrorCode, isReasonCode, REASONS } from "#protocol"
+import { EVENTS, HTTP_ERRORS, httpStatusOf, isHttpErrorCode, isReasonCode, REASONS } from "#protocol"
 import { codesMarkdown } from "../../../protocol/reasons/markdown.ts"
 
 test("behavior: every reason names its subject, a sentence and a rule of the protocol", () => {
@@ -9,6 +9,14 @@ test("behavior: every reason names its subject, a sentence and a rule of the pro
     assert.match(code, new RegExp(`^${subject.toUpperCase()}_[A-Z0-9_]+$`))
     assert.match(rule, /^R([1-9]|[12][0-9]|3[01]|24a)$/)
     assert.match(text, /^[A-Z].*\.$/, `${code} is no sentence`)
+  }
+})
+
+test("behavior: every event names a rule and a sentence, and no event is a state under another text", () => {
+  for (const [code, { rule, text }] of Object.entries(EVENTS)) {
+    assert.match(rule, /^R([1-9]|[12][0-9]|3[01]|24a)$/, code)
+    assert.match(text, /^[A-Z].*\.$/, `${code} is no sentence`)
+    assert.equal(isReasonCode(code), false, code)
   }
 })
 
