@@ -11,6 +11,8 @@ export type QueueSettings = {
   /** Key prefix (Redis): tests keep apart by it. */
   prefix?: string
   onError: (error: Error) => void
+  /** A BullMQ queue was opened: the operator's dashboard shows it. */
+  onQueue?: (queue: Queue) => void
 }
 
 export type BullShardQueueDeps<B extends IQueueBackend, C> = QueueSettings & {
@@ -25,7 +27,7 @@ type Handle = { job: Job<Entry>; token: string }
 /** A shard queue on BullMQ, whatever keeps it: one BullMQ queue a capability, since a worker takes from one only. */
 export function createBullShardQueue<B extends IQueueBackend, C>(deps: BullShardQueueDeps<B, C>): ShardQueue {
   const { Queue, Worker } = withBackend(deps.factory)
-  const { connection, onError, lockMs = 30_000, recoverMs = 10_000, prefix } = deps
+  const { connection, onError, onQueue, lockMs = 30_000, recoverMs = 10_000, prefix } = deps
   const lines = new Map<Hex, Promise<Line>>()
 
   async function open(capability: Hex): Promise<Line> {
@@ -48,6 +50,7 @@ export function createBullShardQueue<B extends IQueueBackend, C>(deps: BullShard
     taker.on("error", onError)
     await Promise.all([queue.waitUntilReady(), taker.waitUntilReady()])
     await taker.startStalledCheckTimer()
+    onQueue?.(queue)
     return { queue, taker }
   }
 
@@ -99,10 +102,6 @@ export function createBullShardQueue<B extends IQueueBackend, C>(deps: BullShard
       const { queue } = await line(capability)
       const counts = await queue.getJobCounts("wait", "delayed", "prioritized", "active")
       return Object.values(counts).reduce((sum, n) => sum + n, 0)
-    },
-
-    dashboards() {
-      return [...lines.values()]
     },
 
     async close() {

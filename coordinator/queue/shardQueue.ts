@@ -21,7 +21,5 @@ export type ShardQueue = {
   giveBack(taken: TakenShard, delayMs?: number): Promise<void>
   /** How many entries wait (delayed ones too). */
   waiting(capability: Hex): Promise<number>
-  /** What is shown on the operator's dashboard. */
-  dashboards(): unknown[]
   close(): Promise<void>
 }

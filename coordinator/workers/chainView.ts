@@ -1,6 +1,6 @@
 import type { Address, Hex, PublicClient } from "viem"
-import { parseAbi } from "viem"
-import type { Contracts } from "#protocol"
+import { assayTokenAbi, type Contracts, marketAbi, registryAbi } from "#protocol"
+import { refuse } from "../errors.ts"
 
 /** R13: the slot of (account, this coordinator). */
 export type Pair = { free: bigint; owed: bigint; noticeAt: number; flags: number }
@@ -22,17 +22,16 @@ export type ChainView = {
   forget(account: Address): void
 }
 
-// The few views that the service needs, by the names that PROTOCOL's contracts froze.
-const registryAbi = parseAbi([
-  "function accountOf(address key, uint256 atBlock) view returns (address)",
-  "function pairOf(address account, address coordinator) view returns (uint256 free, uint256 owed, uint256 noticeAt, uint256 flags)",
-  "function seatsOf(bytes32 capability) view returns (uint256 seats, uint256 owners)",
-  "function seatCount(bytes32 capability, address account) view returns (uint256)",
-])
-const marketAbi = parseAbi(["function termsHashOf(uint192 jobId) view returns (bytes32)"])
-const tokenAbi = parseAbi(["function balanceOf(address account) view returns (uint256)"])
-
 export type ChainViewDeps = { client: PublicClient; contracts: Contracts; coordinator: Address }
+
+/** A chain that does not answer is no fault of who asked. */
+async function ask<R>(question: () => Promise<R>): Promise<R> {
+  try {
+    return await question()
+  } catch (cause) {
+    throw refuse("E_CHAIN_DOWN", "the coordinator cannot reach its chain now: try again later", undefined, cause)
+  }
+}
 
 const KEY_MS = 5_000
 const PAIR_MS = 2_000
@@ -40,6 +39,8 @@ const SEATS_MS = 5_000
 
 export function createChainView({ client, contracts, coordinator }: ChainViewDeps): ChainView {
   const registry = { address: contracts.registry, abi: registryAbi } as const
+  const market = { address: contracts.market, abi: marketAbi } as const
+  const token = { address: contracts.token, abi: assayTokenAbi } as const
   const accounts = createCache<Address | undefined>(KEY_MS)
   const pairs = createCache<Pair>(PAIR_MS)
   const seats = createCache<Seats>(SEATS_MS)
@@ -76,21 +77,13 @@ export function createChainView({ client, contracts, coordinator }: ChainViewDep
       )
     },
     async termsHashOf(jobId) {
-      const hash = await client.readContract({
-        address: contracts.market,
-        abi: marketAbi,
-        functionName: "termsHashOf",
-        args: [jobId],
-      })
+      const question = { ...market, functionName: "termsHashOf", args: [jobId] } as const
+      const hash = await ask(() => client.readContract(question))
       return BigInt(hash) === 0n ? undefined : hash
     },
     balanceOf(account) {
-      return client.readContract({
-        address: contracts.token,
-        abi: tokenAbi,
-        functionName: "balanceOf",
-        args: [account],
-      })
+      const question = { ...token, functionName: "balanceOf", args: [account] } as const
+      return ask(() => client.readContract(question))
     },
     forget(account) {
       pairs.forget(account)
@@ -104,12 +97,12 @@ const MOST_ENTRIES = 20_000
 function createCache<V>(ttlMs: number) {
   const entries = new Map<string, { until: number; value: Promise<V> }>()
   return {
-    get(key: string, ask: () => Promise<V>): Promise<V> {
+    get(key: string, question: () => Promise<V>): Promise<V> {
       const known = entries.get(key)
       if (known && known.until > Date.now()) return known.value
       // Keys come from peers: the oldest entries go first, so that nobody fills the memory with them.
       if (entries.size >= MOST_ENTRIES) entries.delete(entries.keys().next().value as string)
-      const value = ask()
+      const value = ask(question)
       entries.delete(key)
       entries.set(key, { until: Date.now() + ttlMs, value })
       value.catch(() => {

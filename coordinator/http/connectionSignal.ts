@@ -1,0 +1,10 @@
+import type { FastifyReply } from "fastify"
+
+/** Aborts when the peer goes away before it was answered: nobody is given a lease that nobody receives. */
+export function connectionSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController()
+  reply.raw.once("close", () => {
+    if (!reply.raw.writableFinished) controller.abort()
+  })
+  return controller.signal
+}

@@ -1,0 +1,105 @@
+import type { Readable } from "node:stream"
+import { and, eq, notExists, sql } from "drizzle-orm"
+import type { Address } from "viem"
+import { z } from "zod"
+import { REQUEST_HEADERS, Sha256Schema } from "#protocol"
+import { mayRead, registerArtifact } from "../../artifacts/access.ts"
+import type { ArtifactStore } from "../../artifacts/artifactStore.ts"
+import type { Limits } from "../../config.ts"
+import { refuse } from "../../errors.ts"
+import type { Db } from "../../store/database.ts"
+import { artifactAcl, artifacts as artifactRows } from "../../store/schema.ts"
+import type { App, Auth } from "../app.ts"
+
+export type ArtifactRoutesDeps = {
+  db: Db
+  artifacts: ArtifactStore
+  limits: Pick<Limits, "artifactBytes" | "looseBytesPerAccount">
+  coordinator: Address
+  /** Chain time. */
+  now: () => number
+}
+
+const Params = z.object({ sha256: Sha256Schema })
+
+export function artifactRoutes(app: App, auth: Auth, deps: ArtifactRoutesDeps): void {
+  const { db, artifacts, limits, coordinator, now } = deps
+
+  app.put(
+    "/v1/artifacts/:sha256",
+    {
+      schema: {
+        description: "Stores bytes under their sha256. The signature covers the path; the hash covers the bytes.",
+        params: Params,
+        consumes: ["application/octet-stream"],
+        security: [{ signature: [] }],
+      },
+    },
+    async (request, reply) => {
+      const account = await auth(request)
+      const { sha256 } = request.params
+      const length = request.headers["content-length"]
+      const expectedBytes = length === undefined ? undefined : Number(length)
+      await checkQuota(db, account, { coming: expectedBytes ?? 0, most: limits.looseBytesPerAccount })
+      const source = request.body as Readable
+      if (typeof source?.pipe !== "function") {
+        throw refuse("E_BAD_REQUEST", "send the bytes as application/octet-stream")
+      }
+      const stored = await artifacts.put({ sha256, source, maxBytes: limits.artifactBytes, expectedBytes })
+      await registerArtifact(db, { sha256, bytes: stored.bytes, uploader: account })
+      return reply
+        .code(stored.created ? 201 : 200)
+        .serializer(JSON.stringify)
+        .send({ sha256, bytes: stored.bytes })
+    },
+  )
+
+  app.get(
+    "/v1/artifacts/:sha256",
+    {
+      schema: {
+        description: "The bytes of an artifact. Public ones need no signature; of others only who may read them hears.",
+        params: Params,
+        produces: ["application/octet-stream"],
+      },
+    },
+    async (request, reply) => {
+      const { sha256 } = request.params
+      const signed = request.headers[REQUEST_HEADERS.signature] !== undefined
+      const account = signed ? await auth(request) : undefined
+      if (account !== coordinator && !(await mayRead(db, { sha256, account, now: now() }))) {
+        // The same answer whether it exists or not: a hash may be guessed from what it names.
+        throw refuse("E_ARTIFACT_UNKNOWN", "there is no such artifact that this account may read", { sha256 })
+      }
+      const { bytes, stream } = await artifacts.stream(sha256)
+      return reply
+        .header("content-length", bytes)
+        .header("cache-control", "private, max-age=31536000, immutable")
+        .type("application/octet-stream")
+        .send(stream)
+    },
+  )
+}
+
+/** Uploads cost disk: what an account sent within a day and no job, lease or batch took up yet is limited. */
+async function checkQuota(db: Db, account: Address, { coming, most }: { coming: number; most: number }): Promise<void> {
+  const used = db
+    .select({ one: sql`1` })
+    .from(artifactAcl)
+    .where(and(eq(artifactAcl.sha256, artifactRows.sha256), sql`${artifactAcl.reason} <> 'uploader'`))
+  const [row] = await db
+    .select({ loose: sql<string>`coalesce(sum(${artifactRows.bytes}), 0)` })
+    .from(artifactRows)
+    .where(
+      and(
+        eq(artifactRows.uploader, account),
+        eq(artifactRows.public, false),
+        sql`${artifactRows.createdAt} > now() - interval '1 day'`,
+        notExists(used),
+      ),
+    )
+  const loose = Number(row?.loose ?? 0)
+  if (loose + coming <= most) return
+  const message = `this account uploaded ${loose} bytes that no job uses: submit and post the job first`
+  throw refuse("E_QUOTA", message, { loose, limit: most })
+}

@@ -1,0 +1,31 @@
+import { and, desc, eq, isNull, or, type SQL } from "drizzle-orm"
+import type { Address } from "viem"
+import type { WhyEvent } from "#protocol"
+import type { Db } from "../store/database.ts"
+import { events } from "../store/schema.ts"
+
+const NEWEST = 200
+
+export function jobEvents(db: Db, jobId: bigint): Promise<WhyEvent[]> {
+  return read(db, eq(events.jobId, jobId))
+}
+
+export type TaskEventsParams = { jobId: bigint; shard: number; taskIndex: number; batchId: bigint | null }
+
+/** What happened to the task's shard and, where it is in a batch, to that batch as a whole. */
+export function taskEvents(db: Db, { jobId, shard, taskIndex, batchId }: TaskEventsParams): Promise<WhyEvent[]> {
+  const ofTask = or(isNull(events.taskIndex), eq(events.taskIndex, taskIndex))
+  const ofShard = and(eq(events.jobId, jobId), eq(events.shard, shard), ofTask)
+  const ofBatch = batchId === null ? undefined : and(eq(events.batchId, batchId), isNull(events.shard), ofTask)
+  return read(db, or(ofShard, ofBatch))
+}
+
+export function workerEvents(db: Db, worker: Address): Promise<WhyEvent[]> {
+  return read(db, eq(events.worker, worker))
+}
+
+/** The newest ones, in the order in which they happened. */
+async function read(db: Db, which: SQL | undefined): Promise<WhyEvent[]> {
+  const rows = await db.select().from(events).where(which).orderBy(desc(events.id)).limit(NEWEST)
+  return rows.reverse().map(({ at, code, text, tx }) => ({ at: at.toISOString(), code, text, ...(tx ? { tx } : {}) }))
+}
