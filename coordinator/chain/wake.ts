@@ -1,5 +1,5 @@
 /** Why a service may have something to do before its timer runs out. */
-export type WakeTopic = "tick" | "receipt" | "outbox" | "verdict"
+export type WakeTopic = "tick" | "receipt" | "outbox" | "verdict" | "shards"
 
 /**
  * Loops of one process wake each other through it. It carries no data and may be lost (a restart, another replica):

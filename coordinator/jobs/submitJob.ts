@@ -21,7 +21,6 @@ import type { Db } from "../store/database.ts"
 import { artifactAcl, artifacts as artifactRows, jobs, shards } from "../store/schema.ts"
 import { recordEvents } from "../why/recordEvents.ts"
 import type { ChainView } from "../workers/chainView.ts"
-import { activateJob } from "./activateJob.ts"
 import { checkModel } from "./checkModel.ts"
 import { checkSubmission } from "./checkSubmission.ts"
 import type { InspectModelFile } from "./inspectModelFile.ts"
@@ -38,8 +37,8 @@ export type SubmitJobDeps = {
   policy: Policy
   limits: Limits
   now: () => number
-  /** Called when the job's shards may be leased. */
-  onOpen: () => void
+  /** Applies the chain's events of a job that was posted before it was submitted. */
+  reapplyJob: (jobId: bigint) => Promise<void>
   log: Logger
 }
 
@@ -63,7 +62,7 @@ export async function submitJob(
   })
   const hash = termsHash(terms)
   const [known] = await db
-    .select({ termsHash: jobs.termsHash, jobSalt: jobs.jobSalt })
+    .select({ termsHash: jobs.termsHash, jobSalt: jobs.jobSalt, state: jobs.state })
     .from(jobs)
     .where(eq(jobs.jobId, jobId))
   if (known) {
@@ -94,8 +93,9 @@ export async function submitJob(
     await storeJob(deps, { jobId, hash, submission, tree })
     log.info({ jobId: formatJobId(jobId), requester: account, tasks: terms.tasks }, "job submitted")
   }
-  if ((await deps.view.termsHashOf(jobId)) === hash) {
-    if (await activateJob(db, { jobId })) deps.onOpen()
+  // One that is open already needs nothing; one that the follower met before it was here does.
+  if (known?.state !== "open" && (await deps.view.termsHashOf(jobId)) === hash) {
+    await deps.reapplyJob(jobId)
   }
   return { jobId }
 }

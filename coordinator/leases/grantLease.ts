@@ -50,7 +50,7 @@ export async function grantLease(deps: GrantLeaseDeps, params: GrantLeaseParams)
       db,
       sql`WITH taken AS (
           UPDATE shards SET state = 'leased', lease_hash = ${hash}, worker = ${worker}, units = NULL,
-            attempts = attempts + 1, updated_at = now()
+            attempts = attempts + 1, available_at = ${expiry}, updated_at = now()
           WHERE job_id = ${id} AND shard = ${shard} AND state = 'queued' AND attempts = ${attempt}
             AND available_at <= ${now}
             AND EXISTS (SELECT 1 FROM jobs WHERE jobs.job_id = ${id} AND jobs.state = 'open' AND jobs.deadline > ${now})

@@ -12,6 +12,7 @@ import {
   termsHash,
   unpackRange,
 } from "#protocol"
+import { publish } from "../../artifacts/access.ts"
 import { layoutOf, parseTerms } from "../../batches/batchRow.ts"
 import { batches, batchPlans, jobs, ranges } from "../../store/schema.ts"
 import { lower } from "../client.ts"
@@ -99,7 +100,10 @@ export async function applyMarket(context: ApplyContext, event: MarketEvent): Pr
 type Args<N extends MarketEvent["eventName"]> = Extract<MarketEvent, { eventName: N }>["args"]
 
 async function jobPosted(context: ApplyContext, { jobId, terms }: Args<"JobPosted">): Promise<void> {
-  const [job] = await context.db.select({ hash: jobs.termsHash }).from(jobs).where(eq(jobs.jobId, jobId))
+  const [job] = await context.db
+    .select({ hash: jobs.termsHash, model: jobs.model })
+    .from(jobs)
+    .where(eq(jobs.jobId, jobId))
   // Posted without having been submitted here: we hold neither spec nor inputs, so nothing can be leased.
   if (!job) return
   if (job.hash !== termsHash(terms)) {
@@ -110,6 +114,8 @@ async function jobPosted(context: ApplyContext, { jobId, terms }: Args<"JobPoste
     .update(jobs)
     .set({ state: "open", postedBlock: context.block, postedTx: context.tx })
     .where(eq(jobs.jobId, jobId))
+  // Verifiers, and whoever checks the batches, need the model and the spec of a posted job.
+  await publish(context.db, [job.model, terms.specHash])
   await tell(context, { code: "JOB_POSTED", text: "escrow seen on chain, shards are queued", jobId })
 }
 

@@ -102,7 +102,9 @@ export async function reflectJob(db: Db, jobId: bigint): Promise<Reflected> {
       .set({
         ...set,
         updatedAt: new Date(),
-        ...(again ? { attempts: row.attempts + 1, leaseHash: null, units: null, receivedAt: null } : {}),
+        ...(again
+          ? { attempts: row.attempts + 1, enqueued: false, leaseHash: null, units: null, receivedAt: null }
+          : {}),
       })
       .where(and(eq(shards.jobId, jobId), eq(shards.shard, row.shard)))
     if (change.state === "queued") reflected.requeued.push(row.shard)
