@@ -197,8 +197,6 @@ export async function startCoordinator(
 
     const { app } = server
     opens("server", () => app.close())
-    // Polls that wait are answered, so that closing the server does not wait for them.
-    opens("polls", async () => desk.close())
     const url = await listen(app, config)
     log.info(
       { url, coordinator, chainId: deployment.chainId, market: deployment.contracts.market },

@@ -10,6 +10,10 @@ export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerRespo
 export type Auth = (request: FastifyRequest) => Promise<Address>
 
 declare module "fastify" {
+  interface FastifyInstance {
+    /** Aborted when the server begins to close. */
+    closingSignal: AbortSignal
+  }
   interface FastifyRequest {
     /** The body as it came, which the signature covers. */
     rawBody: Buffer | undefined

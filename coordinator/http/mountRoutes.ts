@@ -2,6 +2,8 @@ import type { Logger } from "pino"
 import type { Address, TypedDataDomain } from "viem"
 import type { Deployment, Params } from "#protocol"
 import type { ArtifactStore } from "../artifacts/artifactStore.ts"
+import { createAuditDesk } from "../audits/auditDesk.ts"
+import { batchViews } from "../batches/viewBatches.ts"
 import type { Chain } from "../chain/client.ts"
 import type { Wake } from "../chain/wake.ts"
 import type { Limits, Policy } from "../config.ts"
@@ -16,6 +18,9 @@ import type { ChainView } from "../workers/chainView.ts"
 import type { WorkerBook } from "../workers/workerBook.ts"
 import type { App, Auth } from "./app.ts"
 import { artifactRoutes } from "./routes/artifacts.ts"
+import { auditRoutes } from "./routes/audits.ts"
+import { batchRoutes } from "./routes/batches.ts"
+import { disputeRoutes } from "./routes/disputes.ts"
 import { healthRoutes } from "./routes/health.ts"
 import { infoRoutes } from "./routes/info.ts"
 import { jobRoutes } from "./routes/jobs.ts"
@@ -58,7 +63,7 @@ export function mountRoutes(app: App, auth: Auth, deps: RouteDeps): void {
   artifactRoutes(app, auth, deps)
   jobRoutes(app, auth, {
     ...deps,
-    batchesOf: async () => [],
+    batchesOf: (jobId) => batchViews(db, jobId),
     reasonOf: async (job) => {
       const { code, text } = await explainJob(explain, job)
       return { code, text }
@@ -70,5 +75,8 @@ export function mountRoutes(app: App, auth: Auth, deps: RouteDeps): void {
     onReceipt: () => wake.notify("receipt"),
     onQueued: () => wake.notify("shards"),
   })
+  auditRoutes(app, auth, { ...deps, auditDesk: createAuditDesk(deps) })
+  batchRoutes(app, auth, deps)
+  disputeRoutes(app, auth, deps)
   whyRoutes(app, { ...explain, db, view: deps.view })
 }

@@ -55,6 +55,9 @@ export async function createServer(params: CreateServerParams): Promise<Server> 
   app.setSerializerCompiler(serializerCompiler)
   mapErrors(app)
   readBodies(app)
+  const closing = new AbortController()
+  app.decorate("closingSignal", closing.signal)
+  app.addHook("preClose", async () => closing.abort())
 
   await app.register(rateLimit, {
     max: limits.requestsPerMinute,

@@ -8,7 +8,7 @@ import type { ShardQueue, TakenShard } from "../queue/shardQueue.ts"
 import type { Db } from "../store/database.ts"
 import { backlogOf } from "../workers/backlog.ts"
 import type { ChainView } from "../workers/chainView.ts"
-import { type Refused, refuseJob, refuseWorker, type WorkerRow } from "../workers/eligibility.ts"
+import { type Refused, refuseJob, refuseWorker } from "../workers/eligibility.ts"
 import type { WorkerBook } from "../workers/workerBook.ts"
 import { type GrantLeaseDeps, type GrantLeaseResult, grantLease } from "./grantLease.ts"
 
