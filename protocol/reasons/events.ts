@@ -6,7 +6,6 @@ export type EventEntry = { readonly rule: string; readonly text: string }
  * (TASK_PAID, BATCH_COMMITTED). Codes are added to, never renamed.
  */
 export const EVENTS = {
-  JOB_POSTED: { rule: "R9", text: "The escrow was seen on chain." },
   E_JOB_TERMS_DIFFER: { rule: "R1", text: "The terms on chain are not those that were submitted; nothing is leased." },
   AUDIT_MATCHED: { rule: "R21", text: "A drawn verifier found what the leaf says." },
   AUDIT_MISMATCHED: { rule: "R21", text: "A drawn verifier found something else; the jury decides." },
