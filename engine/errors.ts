@@ -37,6 +37,7 @@ export type RunnerErrorCode =
   | "E_RUN_ABORTED"
   | "E_RUN_OUTPUT_TOO_LARGE"
   | "E_RUN_NOT_LOADED"
+  | "E_RUN_SCRATCH"
   | "E_RUN_CLOSED"
   | "E_RUN_NOT_REPRODUCIBLE"
   | "E_SELF_TEST_FAILED"

@@ -155,10 +155,18 @@ export function createRunner(options: RunnerOptions = {}): Runner {
   }
 
   async function scratchFile(name: string, bytes: Uint8Array): Promise<string> {
-    scratch ??= mkdtemp(join(tmpdir(), "assay-run-"))
-    const path = join(await scratch, `${name}.onnx`)
-    await writeFile(path, bytes)
-    return path
+    try {
+      scratch ??= mkdtemp(join(tmpdir(), "assay-run-"))
+      const path = join(await scratch, `${name}.onnx`)
+      await writeFile(path, bytes)
+      return path
+    } catch (cause) {
+      if (!(await scratch?.catch(() => undefined))) scratch = undefined // the next call tries again
+      throw engineError("E_RUN_SCRATCH", `cannot write the model to ${tmpdir()}: ${(cause as Error).message}`, {
+        remedy: "free space there, or point TMPDIR at a folder that can be written",
+        cause,
+      })
+    }
   }
 
   async function load(source: string | Uint8Array, sha256: Hex, { fresh = false } = {}): Promise<LoadedModel> {

@@ -89,12 +89,14 @@ test("behavior: every element type that a model may take goes in and comes out, 
 })
 
 test("error: a task that takes too long is stopped, and the runner goes on", async () => {
-  await withRunner({ timeoutMs: 1_000 }, async (own) => {
-    const slow = busyModel(512, 800)
+  await withRunner({ timeoutMs: 3_000 }, async (own) => {
+    // Few nodes and much work: quick to load even on a busy machine, a quarter of a minute to run.
+    const slow = busyModel(2_048, 30)
+    const input = ramp([2_048, 2_048])
     await own.load(slow, sha256(slow))
     const started = performance.now()
-    await assert.rejects(own.run(sha256(slow), [ramp([512, 512])]), codeIs("E_RUN_TIMEOUT"))
-    assert.ok(performance.now() - started < 4_000)
+    await assert.rejects(own.run(sha256(slow), [input]), codeIs("E_RUN_TIMEOUT"))
+    assert.ok(performance.now() - started < 10_000)
     await own.load(exp, sha256(exp))
     assert.equal((await own.run(sha256(exp), [ramp([4])])).length, 1)
   })
@@ -212,6 +214,17 @@ test("error: one bad task fails the shard with its code, and the runner goes on"
   const tasks = [...numbers.slice(0, 3), [ramp([5])], ...numbers.slice(0, 3)]
   await assert.rejects(collect(runner.runMany(sha256(negate), tasks)), codeIs("E_INPUT_SHAPE"))
   assert.deepEqual(await collect(runner.runMany(sha256(negate), numbers)), negated)
+})
+
+test("error: a folder for scratch files that cannot be written", async () => {
+  const before = process.env.TMPDIR
+  process.env.TMPDIR = "/nonexistent"
+  try {
+    await withRunner({}, async (own) => assert.rejects(own.load(exp, sha256(exp)), codeIs("E_RUN_SCRATCH")))
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = before
+  }
 })
 
 test("error: a closed runner says so", async () => {
