@@ -4,11 +4,12 @@ pragma solidity ^0.8.37;
 import {Attestation, Batch, BatchState, BatchView, Cause, Reward} from "../types/Batch.sol";
 import {Lease} from "../types/Messages.sol";
 import {Terms} from "../types/Terms.sol";
+import {IBound} from "./IBound.sol";
 
 /// @title Jobs, batches, attestations and pay
 /// @notice Holds no tokens: escrow, collateral and pay lie in the Registry. One slot a batch and one hot slot a job; who
 /// calls resubmits what the slots commit to. No owner, no upgrade, no pause.
-interface IMarket {
+interface IMarket is IBound {
     /// @notice Immutables of a deployment. Rates are basis points, times are seconds.
     struct Params {
         uint96 minCollateral; // Cmin
@@ -54,6 +55,8 @@ interface IMarket {
     /// @notice The escrow that no open batch has reserved does not cover this batch.
     error JobEscrowShort(uint192 jobId, uint256 left, uint256 needed);
     error JobAuditShort(uint192 jobId, uint256 left, uint256 needed);
+    /// @notice A counter of the job's slot is full.
+    error JobFull(uint192 jobId, uint256 batches, uint256 open);
 
     error RangesEmpty();
     /// @notice Range words must ascend strictly by worker (R5).
@@ -77,7 +80,7 @@ interface IMarket {
     /// @notice What was resubmitted is not what the batch's slot commits to.
     error BatchMismatch(uint256 batchId);
     error BatchCommitter(uint256 batchId, address committer);
-    /// @notice A demand or dispute of the batch is open (R30).
+    /// @notice A demand or dispute of the batch is open (R30), or none is where one is to be dropped.
     error BatchHeld(uint256 batchId, uint256 count);
     error BatchTooEarly(uint256 batchId, uint256 at);
     error BatchTooLate(uint256 batchId, uint256 until);
@@ -259,8 +262,8 @@ interface IMarket {
 
     /// @notice Voids ranges (bits of `rangeMask`) of a live batch. The caller has checked `terms` and `batch`. A range
     /// voided before is voided again only if the cause adds a loss; nothing reverts, so that no dispute gets stuck.
-    /// @param rewards shares of what a worker loses, at most (1 - b) of it (R12); ignored for other causes and where
-    /// nothing is lost
+    /// @param rewards shares of what a worker loses, cut in their order to the (1 - b) that need not burn (R12); ignored
+    /// for other causes and where nothing is lost
     /// @return lost what was forfeited by this call
     function voidRanges(
         Terms calldata terms,

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {Reward} from "../types/Batch.sol";
+import {IBound} from "./IBound.sol";
 
 /// @title The vault of all tokens: stake and seats, session keys, collateral, pay
 /// @notice R9: this contract's token balance is stake + unbonding + collateral and bonds, free and locked + standing
@@ -9,7 +10,7 @@ import {Reward} from "../types/Batch.sol";
 /// @dev Assumed of the token: `transferFrom` moves exactly the amount or reverts, no fee on transfer, no rebasing, and a
 /// supply below 2^96. Otherwise the vault pays the last to leave less than it owes. The token may call back: every
 /// function that moves tokens is guarded.
-interface IRegistry {
+interface IRegistry is IBound {
     // -- Errors ------------------------------------------------------------------------------------------------------
 
     /// @notice Only the contract(s) named at construction may call this.
@@ -46,8 +47,6 @@ interface IRegistry {
     error KeyBadSignature(address key, address recovered);
     /// @notice The standing bond is (not) there, or its notice has not run out.
     error StandingState(address account, uint256 amount, uint256 noticeAt);
-    /// @notice The rewards are more than the part of a slash that may be kept from burning (R12).
-    error SlashRewardsExceed(uint256 rewards, uint256 most);
 
     // -- Events ------------------------------------------------------------------------------------------------------
 
@@ -150,9 +149,6 @@ interface IRegistry {
     // -- Parameters --------------------------------------------------------------------------------------------------
 
     function token() external view returns (address);
-    function market() external view returns (address);
-    function challenges() external view returns (address);
-    function jury() external view returns (address);
     /// @notice Tokens of one seat.
     function SEAT() external view returns (uint256);
     function STANDING_BOND() external view returns (uint256);
@@ -212,8 +208,8 @@ interface IRegistry {
         external
         returns (uint256 audited);
 
-    /// @notice Burns at least b of a locked amount and credits the rest to those who found the fault, in their pairs
-    /// with `coordinator`; what is not awarded is burned too (R12).
+    /// @notice Burns at least b of a locked amount; of the rest `rewards` are credited in pairs with `coordinator`, cut in
+    /// their order to what there is; the remainder is burned too (R12).
     function forfeit(address coordinator, uint256 amount, Reward[] calldata rewards) external;
 
     /// @notice Credits a refund of escrow.

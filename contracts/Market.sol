@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+import {MarketRare} from "./MarketRare.sol";
+import {MarketState} from "./MarketState.sol";
+import {Rules} from "./Rules.sol";
+import {IBound} from "./interfaces/IBound.sol";
+import {IMarket} from "./interfaces/IMarket.sol";
+import {Digests} from "./libraries/Digests.sol";
+import {Draw} from "./libraries/Draw.sol";
+import {Hashes} from "./libraries/Hashes.sol";
+import {Positions} from "./libraries/Positions.sol";
+import {Signed} from "./libraries/Signed.sol";
+import {Attestation, Batch, BatchState, BatchView, Cause, Reward} from "./types/Batch.sol";
+import {BATCH_COUNT, BatchWord} from "./types/BatchWord.sol";
+import {JobWord} from "./types/JobWord.sol";
+import {Lease} from "./types/Messages.sol";
+import {Terms} from "./types/Terms.sol";
+import {VerifierWord} from "./types/VerifierWord.sol";
+
+/// @title The market
+/// @notice See IMarket. The paths of every batch are here, the rare ones in MarketRare, the parameters in Rules.
+contract Market is IMarket, MarketState, Multicall {
+    MarketRare private immutable RARE;
+
+    /// @dev The rules check every parameter, and that the other contracts name this one.
+    constructor(Params memory p) MarketState(p, new Rules(p)) {
+        RARE = new MarketRare(p, RULES);
+    }
+
+    // -- The path of every batch -------------------------------------------------------------------------------------
+
+    /// @inheritdoc IMarket
+    function commitBatch(
+        Terms calldata terms,
+        uint192 jobId,
+        uint32 firstShard,
+        bytes32 root,
+        uint256[] calldata ranges,
+        bytes32 dataHash
+    ) external nonReentrant returns (uint256 batchId) {
+        _checkTermsOf(jobId, terms);
+        if (terms.coordinator != msg.sender) revert MarketUnauthorized(msg.sender);
+        Batch memory batch = Batch({
+            jobId: jobId,
+            number: 0,
+            firstShard: firstShard,
+            root: root,
+            commitBlock: uint64(block.number),
+            committer: msg.sender,
+            backer: msg.sender,
+            ranges: ranges
+        });
+        batchId = _commit(terms, batch, true);
+        emit BatchCommitted(batchId, jobId, batch, dataHash, "");
+    }
+
+    /// @inheritdoc IMarket
+    function draw(Batch calldata batch) external {
+        uint256 batchId = Hashes.batchId(batch.jobId, batch.number);
+        BatchWord word = _batches[batchId];
+        bytes32 batchHash = Digests.batch(batch);
+        if (word.state() != BatchState.Committed) revert BatchWrongState(batchId, word.state());
+        if (word.digest() != Digests.committed(batchHash)) revert BatchMismatch(batchId);
+        bytes32 seed = _seed(batchId, batch.commitBlock);
+        _batches[batchId] = _with(word, Digests.drawn(batchHash, seed), BatchState.Drawn, word.clock());
+        emit BatchDrawn(batchId, seed);
+    }
+
+    /// @inheritdoc IMarket
+    function attest(
+        Terms calldata terms,
+        Batch calldata batch,
+        bytes32 seed,
+        bytes32 verdictRoot,
+        uint256[] calldata verifiers,
+        uint64 silentRanges
+    ) external nonReentrant {
+        _checkTermsOf(batch.jobId, terms);
+        // R24: the committer's bond answers for the statement, so nobody else may make it.
+        if (batch.committer != msg.sender) revert MarketUnauthorized(msg.sender);
+        uint256 batchId = Hashes.batchId(batch.jobId, batch.number);
+        BatchWord word = _batches[batchId];
+        bytes32 batchHash = Digests.batch(batch);
+        if (word.state() == BatchState.Committed) {
+            if (word.digest() != Digests.committed(batchHash)) revert BatchMismatch(batchId);
+            seed = _seed(batchId, batch.commitBlock);
+        } else if (word.state() == BatchState.Drawn) {
+            if (word.digest() != Digests.drawn(batchHash, seed)) revert BatchMismatch(batchId);
+        } else {
+            revert BatchWrongState(batchId, word.state());
+        }
+        if (block.timestamp > word.clock()) revert BatchTooLate(batchId, word.clock());
+        if (silentRanges >> batch.ranges.length != 0) revert SilentUnknown(silentRanges);
+        _checkVerifiers(terms, batch, verifiers, silentRanges != 0);
+        Attestation memory attestation = Attestation(seed, verdictRoot, verifiers, silentRanges);
+        _batches[batchId] = _with(
+            word, Digests.attesting(batchHash, attestation), BatchState.Attested, block.timestamp + WINDOW
+        );
+        emit BatchAttested(batchId, attestation);
+    }
+
+    /// @dev INVARIANT: what verifiers can be credited never exceeds what the commit reserved (R23).
+    function _checkVerifiers(Terms calldata terms, Batch calldata batch, uint256[] calldata verifiers, bool silent)
+        private
+        pure
+    {
+        uint256 bits = Positions.union(batch.ranges);
+        uint256 k = Draw.samples(terms.auditRate, Positions.leaves(terms, batch.firstShard, bits));
+        uint256 most = k < Draw.PANEL_SEATS ? k : Draw.PANEL_SEATS;
+        if (verifiers.length > most) revert VerifierTooMany(verifiers.length, most);
+        address previous;
+        uint256 counted;
+        for (uint256 i; i < verifiers.length; ++i) {
+            VerifierWord word = VerifierWord.wrap(verifiers[i]);
+            if (word.verifier() <= previous) revert VerifierOrder(i);
+            uint256 count = word.count();
+            if (count == 0 || word.units() > count * terms.maxUnits) {
+                revert VerifierUnits(i, word.units(), count * terms.maxUnits);
+            }
+            previous = word.verifier();
+            counted += count;
+        }
+        // Every sample has a verdict, or the ranges without one are named; never both.
+        if (silent ? counted >= k : counted != k) revert VerifierCount(counted, k);
+    }
+
+    /// @inheritdoc IMarket
+    function finalize(Terms calldata terms, Batch calldata batch, Attestation calldata attestation)
+        external
+        nonReentrant
+    {
+        uint256 batchId = Hashes.batchId(batch.jobId, batch.number);
+        BatchWord word = _batches[batchId];
+        if (word.state() != BatchState.Attested) revert BatchWrongState(batchId, word.state());
+        if (block.timestamp <= word.clock()) revert BatchTooEarly(batchId, word.clock());
+        uint192 digest = Digests.attested(Digests.batch(batch), attestation);
+        (uint256 paid, uint256 voided, uint256 audited) =
+            _end(terms, batch, attestation.verifiers, attestation.silentRanges, BatchState.Final, digest, word);
+        emit BatchFinalized(batchId, paid, voided, audited);
+    }
+
+    /// @inheritdoc IMarket
+    function hold(uint256 batchId) external onlyJudges {
+        _hold(batchId, 0);
+    }
+
+    /// @inheritdoc IMarket
+    function drop(uint256 batchId) external onlyJudges {
+        BatchWord word = _batches[batchId];
+        if (word.count() == 0) revert BatchHeld(batchId, 0);
+        _batches[batchId] = BatchWord.wrap(BatchWord.unwrap(word) - (1 << BATCH_COUNT));
+    }
+
+    // -- Views -------------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IMarket
+    function jobOf(uint192 jobId)
+        external
+        view
+        returns (
+            uint256 fees,
+            uint256 audit,
+            uint256 batches,
+            uint256 open,
+            bool closed,
+            uint256 closedAt,
+            uint256 refundAt,
+            uint256 finalShards
+        )
+    {
+        JobWord job = _jobs[jobId];
+        Ending memory ending = _endings[jobId];
+        return (
+            job.fees(),
+            job.audit(),
+            job.batches(),
+            job.open(),
+            job.closed(),
+            ending.closedAt,
+            ending.refundAt,
+            job.finalShards()
+        );
+    }
+
+    /// @inheritdoc IMarket
+    function termsHashOf(uint192 jobId) external view returns (bytes32) {
+        return _terms[jobId];
+    }
+
+    /// @inheritdoc IMarket
+    function batchOf(uint256 batchId) external view returns (BatchView memory) {
+        BatchWord word = _batches[batchId];
+        Side memory side = _sides[batchId];
+        return BatchView({
+            digest: word.digest(),
+            state: word.state(),
+            clock: uint32(word.clock()),
+            count: uint24(word.count()),
+            voided: side.slashed | side.penalized | side.cleared,
+            slashed: side.slashed,
+            penalized: side.penalized,
+            cleared: side.cleared,
+            frozen: side.frozen,
+            struck: side.struck,
+            claimable: side.claimable,
+            claimUntil: side.claimUntil
+        });
+    }
+
+    /// @inheritdoc IMarket
+    function shardBits(uint192 jobId, uint256 word) external view returns (uint256) {
+        return _shards[jobId][word];
+    }
+
+    /// @inheritdoc IMarket
+    function collateralOf(Terms calldata) external view returns (uint256) {
+        _askRules();
+    }
+
+    /// @inheritdoc IMarket
+    function verdictCollateralOf(Terms calldata) external view returns (uint256) {
+        _askRules();
+    }
+
+    /// @inheritdoc IMarket
+    function domainSeparator() public view returns (bytes32) {
+        return Signed.domainSeparator(address(this));
+    }
+
+    /// @inheritdoc IMarket
+    function checkBatch(Terms calldata terms, Batch calldata batch, Attestation calldata attestation)
+        external
+        view
+        returns (uint256 batchId, BatchState state, uint256 clock)
+    {
+        _checkTermsOf(batch.jobId, terms);
+        batchId = Hashes.batchId(batch.jobId, batch.number);
+        BatchWord word = _batches[batchId];
+        (state, clock) = (word.state(), word.clock());
+        if (state == BatchState.None) revert BatchWrongState(batchId, state);
+        bytes32 batchHash = Digests.batch(batch);
+        uint192 digest = Digests.committed(batchHash);
+        if (state == BatchState.Drawn) digest = Digests.drawn(batchHash, attestation.seed);
+        if (state == BatchState.Attested) digest = Digests.attested(batchHash, attestation);
+        if (word.digest() != digest) revert BatchMismatch(batchId);
+    }
+
+    /// @inheritdoc IMarket
+    function params() external view returns (Params memory) {
+        _askRules();
+    }
+
+    /// @dev Passes the call on to the function of the same name there, and its answer back.
+    function _askRules() private view {
+        address rules = address(RULES);
+        assembly ("memory-safe") {
+            let at_ := mload(0x40)
+            calldatacopy(at_, 0, calldatasize())
+            let ok := staticcall(gas(), rules, at_, calldatasize(), 0, 0)
+            returndatacopy(at_, 0, returndatasize())
+            if ok { return(at_, returndatasize()) }
+            revert(at_, returndatasize())
+        }
+    }
+
+    /// @inheritdoc IBound
+    function registry() external view returns (address) {
+        return address(REGISTRY);
+    }
+
+    /// @inheritdoc IBound
+    function challenges() external view returns (address) {
+        return CHALLENGES;
+    }
+
+    /// @inheritdoc IBound
+    function jury() external view returns (address) {
+        return JURY;
+    }
+
+    /// @inheritdoc IBound
+    function market() external view returns (address) {
+        return address(this);
+    }
+
+    // -- Rare paths --------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IMarket
+    function post(Terms calldata, uint64) external returns (uint192) {
+        _rare();
+    }
+
+    /// @inheritdoc IMarket
+    function postWithPermit(Terms calldata, uint64, uint256, uint8, bytes32, bytes32) external returns (uint192) {
+        _rare();
+    }
+
+    /// @inheritdoc IMarket
+    function close(uint192, Terms calldata) external {
+        _rare();
+    }
+
+    /// @inheritdoc IMarket
+    function refund(uint192, Terms calldata) external {
+        _rare();
+    }
+
+    /// @inheritdoc IMarket
+    function selfCommit(Terms calldata, uint192, uint32, bytes32, uint256, bytes32, address, Lease[] calldata, bytes[] calldata, string calldata) external returns (uint256) {
+        _rare();
+    }
+
+    /// @inheritdoc IMarket
+    function reclaim(Terms calldata, Batch calldata, uint256, uint32, bytes32, uint256, bytes32, address, string calldata) external returns (uint256) {
+        _rare();
+    }
+
+    /// @inheritdoc IMarket
+    function withdrawBatch(Terms calldata, Batch calldata) external {
+        _rare();
+    }
+
+    /// @inheritdoc IMarket
+    function forfeit(Terms calldata, Batch calldata, bytes32) external {
+        _rare();
+    }
+
+    /// @inheritdoc IMarket
+    function release(Terms calldata, Batch calldata) external {
+        _rare();
+    }
+
+    /// @inheritdoc IMarket
+    function freeze(uint256, uint256) external {
+        _rare();
+    }
+
+    /// @inheritdoc IMarket
+    function strike(uint256, uint256) external {
+        _rare();
+    }
+
+    /// @inheritdoc IMarket
+    function voidRanges(Terms calldata, Batch calldata, uint256, Cause, Reward[] calldata) external returns (uint256) {
+        _rare();
+    }
+
+    /// @dev Runs the function of the same name in MarketRare, as this contract, and gives its answer back.
+    function _rare() private {
+        address rare = address(RARE);
+        assembly ("memory-safe") {
+            let at_ := mload(0x40)
+            calldatacopy(at_, 0, calldatasize())
+            let ok := delegatecall(gas(), rare, at_, calldatasize(), 0, 0)
+            returndatacopy(at_, 0, returndatasize())
+            if ok { return(at_, returndatasize()) }
+            revert(at_, returndatasize())
+        }
+    }
+}
