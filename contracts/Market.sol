@@ -147,10 +147,14 @@ contract Market is IMarket, MarketState, Multicall {
     }
 
     /// @inheritdoc IMarket
-    function drop(uint256 batchId) external onlyJudges {
+    function drop(uint256 batchId, uint256 until) external onlyJudges {
         BatchWord word = _batches[batchId];
         if (word.count() == 0) revert BatchHeld(batchId, 0);
-        _batches[batchId] = BatchWord.wrap(BatchWord.unwrap(word) - (1 << BATCH_COUNT));
+        word = BatchWord.wrap(BatchWord.unwrap(word) - (1 << BATCH_COUNT));
+        if (word.state() == BatchState.Attested && until > word.clock()) {
+            word = _with(word, word.digest(), BatchState.Attested, until);
+        }
+        _batches[batchId] = word;
     }
 
     // -- Views -------------------------------------------------------------------------------------------------------
