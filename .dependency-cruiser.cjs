@@ -7,8 +7,8 @@ const rooms = {
   coordinator: ["protocol", "engine"],
   worker: ["protocol", "engine"],
   client: ["protocol", "engine"],
-  // The demo shows an example at work.
-  scripts: ["protocol", "engine", "coordinator", "worker", "client", "ignition", "examples"],
+  // The demo shows an example at work, and `bench` runs the figures.
+  scripts: ["protocol", "engine", "coordinator", "worker", "client", "ignition", "examples", "bench"],
   ignition: ["protocol"],
 }
 // Tests, figures and examples may use any room; no room may use them.

@@ -27,8 +27,12 @@ export default defineConfig({
       "contracts/Jury.sol": compiler(1),
     },
   },
+  // `deploy` puts the URL of the chain at hand here.
+  networks: { rpc: { type: "http", url: "http://127.0.0.1:8545" } },
   paths: { tests: { solidity: "./test/contracts" } },
   // Solidity's side of the golden vectors reads the file that TypeScript's side reads, and the tests deploy the very
   // bytecode of the artifacts.
-  test: { solidity: { fsPermissions: { readFile: ["./protocol/vectors/vectors.json"], readDirectory: ["artifacts"] } } },
+  test: {
+    solidity: { fsPermissions: { readFile: ["./protocol/vectors/vectors.json"], readDirectory: ["artifacts"] } },
+  },
 })

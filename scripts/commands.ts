@@ -20,6 +20,13 @@ const operator = "Run the parts"
 /** Only names and one line each: `assay help` must not load what it only lists. */
 export const commands: readonly CommandEntry[] = [
   {
+    name: "demo",
+    group: start,
+    summary: "from nothing to paid in one go, with a cheat among the workers",
+    example: "assay demo",
+    load: () => import("./demo.ts"),
+  },
+  {
     name: "up",
     group: start,
     summary: "run a local chain, the contracts, a coordinator and workers until stopped",
@@ -160,6 +167,13 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./chain.ts"),
   },
   {
+    name: "deploy",
+    group: operator,
+    summary: "deploy the contracts",
+    example: "assay deploy",
+    load: () => import("./deploy.ts"),
+  },
+  {
     name: "coordinator",
     group: operator,
     summary: "run a coordinator",
@@ -172,5 +186,12 @@ export const commands: readonly CommandEntry[] = [
     summary: "run the test suite",
     example: "assay test",
     load: () => import("./test.ts"),
+  },
+  {
+    name: "bench",
+    group: operator,
+    summary: "print the figures that the README claims",
+    example: "assay bench gas",
+    load: () => import("./bench.ts"),
   },
 ]

@@ -1,0 +1,25 @@
+import { buildModule } from "@nomicfoundation/hardhat-ignition/modules"
+
+/**
+ * The contracts bind one another as immutables, so their addresses are foretold from the deployer's nonce and each
+ * waits for the one before it. The Market is the last: its constructor checks that the others name it, so that a wrong
+ * prediction cannot go live.
+ */
+function assayModule(id: string, { ownBeacon }: { ownBeacon: boolean }) {
+  return buildModule(id, (m) => {
+    const at = (name: string) => m.getParameter(name)
+    const token = m.contract("AssayToken", [at("faucetAmount"), at("faucetInterval")])
+    const first = ownBeacon ? [token, m.contract("BlockBeacon", [], { after: [token] })] : [token]
+    const registry = m.contract("Registry", [at("registryConfig")], { after: first })
+    const peers = [at("registry"), at("market")]
+    const challenges = m.contract("Challenges", [...peers, at("jury"), at("demandGas")], { after: [registry] })
+    const jury = m.contract("Jury", [...peers, at("challenges")], { after: [challenges] })
+    const market = m.contract("Market", [at("marketParams")], { after: [jury] })
+    return { token, registry, challenges, jury, market }
+  })
+}
+
+/** Chain 31337: with the beacon of block hashes, which no other chain accepts (R31). */
+export const localModule = assayModule("AssayLocal", { ownBeacon: true })
+/** Elsewhere a beacon that exists already is named. */
+export const publicModule = assayModule("Assay", { ownBeacon: false })
