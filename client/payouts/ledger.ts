@@ -177,6 +177,16 @@ function finalizeEntries(
   return [...work, ...audits, ...coordination, ...losses]
 }
 
+/** Lower-case addresses of those whose pair slot with the coordinator was barred when the batch was finalized (R13). */
+export function barredVerifiers(
+  history: History,
+  params: { verifiers: readonly { verifier: Address }[]; coordinator: Address; event: EventNamed<"BatchFinalized"> },
+): Set<string> {
+  const { verifiers, coordinator, event } = params
+  const barred = verifiers.filter(({ verifier }) => isBarred(history, { account: verifier, coordinator, event }))
+  return new Set(barred.map(({ verifier }) => verifier.toLowerCase()))
+}
+
 function isBarred(
   history: History,
   { account, coordinator, event }: { account: Address; coordinator: Address; event: EventNamed<"BatchFinalized"> },

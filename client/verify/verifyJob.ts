@@ -3,7 +3,6 @@ import {
   type BatchData,
   BatchDataSchema,
   batchLayout,
-  bitsOf,
   type Deployment,
   formatBatchId,
   formatJobId,
@@ -20,6 +19,7 @@ import { type BatchRecord, readBatches } from "../payouts/ledger.ts"
 import { type Check, check, notDone } from "./check.ts"
 import { checkBatchData } from "./checkBatchData.ts"
 import { checkDraw } from "./checkDraw.ts"
+import { checkStory } from "./checkStory.ts"
 import { checkTerms } from "./checkTerms.ts"
 import { checkVerdicts } from "./checkVerdicts.ts"
 import { type Rerun, rerunSamples } from "./rerunSamples.ts"
@@ -63,9 +63,10 @@ export async function verifyJob(deps: VerifyJobDeps, params: VerifyJobParams): P
 async function verifyBatch(
   { chain, coordinator, deployment }: VerifyJobDeps,
   history: History,
-  { batchId, batch, terms, attestation }: BatchRecord,
+  record: BatchRecord,
   signal: AbortSignal | undefined,
 ): Promise<{ batchChecks: Check[]; rerun: Rerun | undefined }> {
+  const { batchId, batch, terms, attestation } = record
   const name = `batch ${batch.number}`
   const nothing = (text: string) => ({ batchChecks: [notDone(name, text)], rerun: undefined })
   const ended = (event: "BatchWithdrawn" | "BatchForfeited") =>
@@ -82,22 +83,12 @@ async function verifyBatch(
   const final = eventsNamed(history, "BatchFinalized").find(({ args }) => args.batchId === batchId)
   const voided = final?.args.voidedRanges ?? 0n
   const shared = { name, batch, layout, data }
-  const ownVoids = eventsNamed(history, "RangeVoided").filter(({ args }) => args.batchId === batchId)
-  const unpaid = final
-    ? (final.args.paidRanges & voided) === 0n && ownVoids.every(({ args }) => (voided >> args.range) % 2n === 1n)
-    : true
   return {
     batchChecks: [
       ...(await checkBatchData({ chain, deployment }, { ...shared, coordinator: terms.coordinator, dataHash })),
       ...(await checkDraw({ chain, deployment }, { ...shared, terms, attestation })),
       checkVerdicts({ ...shared, voided, final: final !== undefined }),
-      final
-        ? check(
-            `${name}: pay`,
-            unpaid,
-            `${bitsOf(final.args.paidRanges).length} ranges paid, ${bitsOf(voided).length} void`,
-          )
-        : notDone(`${name}: pay`, "it is not final yet"),
+      ...(await checkStory({ chain, deployment, history }, name, record)),
     ],
     rerun: { ...shared, voided },
   }

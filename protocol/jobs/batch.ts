@@ -13,6 +13,7 @@ export type BatchStatus = {
   readonly ranges: number
   /** One bit a range. */
   readonly voided: bigint
+  /** Ranges that ever had a dispute. */
   readonly frozen: bigint
   readonly silent: bigint
   /** Open demands and disputes: nothing ends while one is open. */
@@ -29,8 +30,8 @@ export type BatchEvent =
   | { readonly type: "held" }
   /** A demand or dispute ended; an answer lengthens the window, so that it can be looked at before pay moves. */
   | { readonly type: "dropped"; readonly until: number }
+  /** A mismatch was posted: the range is frozen and the batch held until the dispute drops it. */
   | { readonly type: "rangeFrozen"; readonly range: number }
-  | { readonly type: "rangeThawed"; readonly range: number }
   | { readonly type: "rangeVoided"; readonly range: number }
 
 export type BatchTimes = { readonly attestLimit: number; readonly window: number }
@@ -66,11 +67,9 @@ export function stepBatch(status: BatchStatus, event: BatchEvent, now: number, t
     case "dropped":
       return { ...status, held: status.held - 1, clock: lengthened(status, event.until) }
     case "rangeFrozen":
-      return { ...status, frozen: status.frozen | bit(event.range) }
-    case "rangeThawed":
-      return { ...status, frozen: status.frozen & ~bit(event.range) }
+      return { ...status, frozen: status.frozen | bit(event.range), held: status.held + 1 }
     case "rangeVoided":
-      return { ...status, voided: status.voided | bit(event.range), frozen: status.frozen & ~bit(event.range) }
+      return { ...status, voided: status.voided | bit(event.range) }
   }
 }
 
@@ -94,7 +93,6 @@ export function refuseBatch(status: BatchStatus, event: BatchEvent, now: number)
     case "dropped":
       return status.held > 0 ? undefined : wrong("R30", "nothing holds this batch")
     case "rangeFrozen":
-    case "rangeThawed":
     case "rangeVoided":
       return refuseRange(status, event.range)
     default:
@@ -118,15 +116,13 @@ const ALLOWED: Record<BatchEvent["type"], readonly BatchState[]> = {
   forfeited: ["committed", "drawn"],
   held: ALIVE,
   dropped: ALIVE,
-  rangeFrozen: ["committed", "drawn", "attested"],
-  rangeThawed: ALIVE,
+  rangeFrozen: ALIVE,
   rangeVoided: ALIVE,
 }
 
-function refuseRange(status: BatchStatus, range: number): Refusal | undefined {
-  if (range < 0 || range >= status.ranges) return wrong("R5", `range ${range} of a batch of ${status.ranges}`)
-  if ((status.voided & bit(range)) !== 0n) return wrong("R24a", `range ${range} is voided already`)
-  return undefined
+function refuseRange({ ranges }: BatchStatus, range: number): Refusal | undefined {
+  if (range >= 0 && range < ranges) return undefined
+  return wrong("R5", `range ${range} of a batch of ${ranges}`)
 }
 
 function lengthened({ state, clock }: BatchStatus, until: number): number {

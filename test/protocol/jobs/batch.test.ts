@@ -46,11 +46,18 @@ test("error: attest until the limit, forfeit after it, never both at one time", 
   }
 })
 
-test("behavior: voided and silent ranges are not paid; a voided one cannot be frozen again", () => {
-  const status = run(committed, drawn, attested, [{ type: "rangeVoided", range: 2 }, 121])
-  assert.equal(paidRanges(status), 0b001n)
-  assert.equal(refuseBatch(status, { type: "rangeFrozen", range: 2 }, 122)?.code, "E_STATE_WRONG")
-  assert.equal(refuseBatch(status, { type: "rangeFrozen", range: 3 }, 122)?.rule, "R5")
+test("behavior: voided and silent ranges are not paid, whoever voids them how often", () => {
+  const voided: [BatchEvent, number] = [{ type: "rangeVoided", range: 2 }, 121]
+  assert.equal(paidRanges(run(committed, drawn, attested, voided, voided)), 0b001n)
+  assert.equal(refuseBatch(run(committed), { type: "rangeVoided", range: 3 }, 122)?.rule, "R5")
+  assert.equal(refuseBatch(run(committed), { type: "rangeFrozen", range: -1 }, 122)?.rule, "R5")
+})
+
+test("behavior: a frozen range holds its batch until the dispute is over (R24a, R27)", () => {
+  const frozen = run(committed, drawn, attested, [{ type: "rangeFrozen", range: 0 }, 121])
+  assert.equal(refuseBatch(frozen, { type: "finalized" }, 500)?.code, "E_STATE_HELD")
+  const over = stepBatch(frozen, { type: "dropped", until: 0 }, 300, times)
+  assert.equal(stepBatch(over, { type: "finalized" }, 300, times).state, "final")
 })
 
 test("behavior: an answer at the last moment lengthens the window, never shortens it (R26)", () => {
