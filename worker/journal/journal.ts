@@ -25,6 +25,7 @@ export type Journal = {
   receiptOf(leaseHash: Hex): ReceiptClaim | undefined
   releaseOf(leaseHash: Hex): ReleaseClaim | undefined
   voteOf(disputeId: bigint): VoteClaim | undefined
+  votes(): VoteClaim[]
   close(): Promise<void>
 }
 
@@ -112,6 +113,7 @@ export async function openJournal({ path, now }: { path: string; now: bigint }):
     receiptOf: (leaseHash) => receipts.get(leaseHash),
     releaseOf: (leaseHash) => releases.get(leaseHash),
     voteOf: (disputeId) => votes.get(disputeId),
+    votes: () => [...votes.values()],
     close: () => log.close(),
   }
 }
