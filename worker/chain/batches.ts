@@ -11,6 +11,8 @@ export type BatchBook = {
   terms(jobId: bigint): Promise<Terms | undefined>
   batch(batchId: bigint): Promise<CommittedBatch | undefined>
   attestation(batchId: bigint): Promise<Attestation | undefined>
+  /** The seed that a draw stored; the beacon forgets its own after 256 blocks. */
+  seed(batchId: bigint): Promise<Hex | undefined>
 }
 
 /** Beyond this the oldest is forgotten: it can be looked up again. */
@@ -21,12 +23,14 @@ export function createBatchBook({ client, deployment }: Chain): BatchBook {
   const terms = createMemory<Terms>()
   const batches = createMemory<CommittedBatch>()
   const attestations = createMemory<Attestation>()
+  const seeds = createMemory<Hex>()
   const where = { address: contracts.market, fromBlock: BigInt(deployedBlock), strict: true } as const
 
   return {
     note({ eventName, args }) {
       if (eventName === "JobPosted") terms.set(args.jobId, lowerTerms(args.terms))
       if (eventName === "BatchCommitted") batches.set(args.batchId, committedBatch(args))
+      if (eventName === "BatchDrawn") seeds.set(args.batchId, args.seed)
       if (eventName === "BatchAttested") attestations.set(args.batchId, plainAttestation(args.attestation))
     },
     terms: (jobId) =>
@@ -46,6 +50,12 @@ export function createBatchBook({ client, deployment }: Chain): BatchBook {
         const filter = { ...where, abi: marketAbi, eventName: "BatchAttested", args: { batchId } } as const
         const [log] = await client.getContractEvents(filter)
         return log && plainAttestation(log.args.attestation)
+      }),
+    seed: (batchId) =>
+      seeds.get(batchId, async () => {
+        const filter = { ...where, abi: marketAbi, eventName: "BatchDrawn", args: { batchId } } as const
+        const [log] = await client.getContractEvents(filter)
+        return log?.args.seed
       }),
   }
 }

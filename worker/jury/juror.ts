@@ -95,7 +95,8 @@ async function makeMove(deps: JurorDeps, params: MoveParams): Promise<boolean> {
   const me = accounts.findIndex((juror) => isAddressEqual(juror, account))
   // No juror of this one, or struck from it: others will move.
   if (me < 0 || weights[me] === 0) return true
-  if (tally.phase === PHASE.commit && !committed[me]) await commit(deps, params, { dispute, ends: BigInt(tally.phaseEnds) })
+  if (tally.phase === PHASE.commit && !committed[me])
+    await commit(deps, params, { dispute, ends: BigInt(tally.phaseEnds) })
   if (tally.phase === PHASE.reveal && committed[me] && !revealed[me]) await reveal(deps, disputeId)
   if (tally.phase === PHASE.ripe) return await resolveWhenDue(deps, params, { dispute, ends: BigInt(tally.phaseEnds) })
   return false

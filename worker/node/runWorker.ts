@@ -1,7 +1,9 @@
 import { join } from "node:path"
 import { createRunnerPool, EXACT_PROFILE, type Runner, recordVectors, runSelfTest } from "#engine"
 import { capabilityOf, LOCAL_CHAIN_ID, marketDomain, type Profile, type Signer } from "#protocol"
-import { isTransient } from "../api/peer.ts"
+import { createPeers } from "../api/otherPeers.ts"
+import { createPeer, isTransient } from "../api/peer.ts"
+import { createBatchBook } from "../chain/batches.ts"
 import { openChain } from "../chain/chain.ts"
 import { checkNetwork } from "../chain/checkNetwork.ts"
 import { createClock } from "../chain/clock.ts"
@@ -15,7 +17,8 @@ import { createModelChecks } from "../models/checkModel.ts"
 import type { WorkerConfig } from "../options.ts"
 import { takeLock } from "../support/lock.ts"
 import { retry } from "../support/retry.ts"
-import { type Parts, runLoops } from "./runLoops.ts"
+import type { Parts } from "./parts.ts"
+import { runLoops } from "./runLoops.ts"
 import { openState, stateFolder } from "./state.ts"
 
 export type RunParams = { stopping: AbortSignal; events: Events; isPaused: () => boolean }
@@ -40,7 +43,7 @@ export async function runWorker(config: WorkerConfig, params: RunParams): Promis
 }
 
 async function build(config: WorkerConfig, params: RunParams, closers: (() => Promise<void>)[]): Promise<Parts> {
-  const { stopping, events } = params
+  const { events } = params
   const { account, deployment, rpcUrl, session } = config
   const folder = stateFolder(config.home, deployment, account.address)
   const lock = await takeLock(join(folder, "worker.lock"))
@@ -67,21 +70,30 @@ async function build(config: WorkerConfig, params: RunParams, closers: (() => Pr
   const signer: Signer = { address: session.address, sign: (hash) => signHash(config, hash) }
   const domain = marketDomain({ chainId: deployment.chainId, market: deployment.contracts.market })
   const models = createModelChecks({ runner })
+  const now = clock.now
+  const open = (url: string) => createPeer({ url, account: account.address, signer, domain, now })
+  const peer = open(config.coordinatorUrl)
+  const others = createPeers({ open, isLocal: chain.isLocal })
   return {
     ...params,
     ...state,
     config,
+    account: account.address,
     chain,
     sender,
     clock,
+    now,
+    batches: createBatchBook(chain),
+    peer,
+    peerOf: (url) => (url === "" ? peer : others(url)),
     hasher,
     runner,
     backends,
+    auditBackend: backends.audit,
     models,
     signer,
     domain,
     capability,
-    stopping,
   }
 }
 

@@ -3,6 +3,7 @@ import { decodeBundle, encodeBundle, parseBundleName } from "#engine"
 import { type AuditBundle, type AuditSample, placeOf, recoverSigner, type SignedVerdict } from "#protocol"
 import type { ArtifactCache } from "../artifacts/cache.ts"
 import { type Draw, readDraw, readSeed } from "../audits/draw.ts"
+import type { BatchBook } from "../chain/batches.ts"
 import type { Chain } from "../chain/chain.ts"
 import { workerError } from "../errors.ts"
 import { isSigned, type SignedRecord } from "../records/record.ts"
@@ -16,6 +17,7 @@ export type OwnAuditDeps = {
   cache: ArtifactCache
   records: RecordStore
   own: OwnBatches
+  batches: BatchBook
   /** Who may fetch which bundle, besides those whom a batch concerns anyhow. */
   grants: Grants
   /** Remembers draws: the panel of a batch never changes. */
@@ -44,10 +46,10 @@ export function recordsOf({ records }: Pick<OwnAuditDeps, "records">, batchId: b
 }
 
 /** The draw, as soon as the beacon has a seed; undefined until then. */
-export async function drawOf(deps: OwnAuditDeps, { batchId, batch, seed }: OwnBatch): Promise<Draw | undefined> {
+export async function drawOf(deps: OwnAuditDeps, { batchId, batch }: OwnBatch): Promise<Draw | undefined> {
   const known = deps.draws.get(batchId)
   if (known) return known
-  const found = seed ?? (await readSeed(deps.chain, batch))
+  const found = (await readSeed(deps.chain, batch)) ?? (await deps.batches.seed(batchId))
   const terms = recordsOf(deps, batchId)[0]?.bundle.terms
   if (!found || !terms) return undefined
   const draw = await readDraw(deps.chain, { batch, terms, seed: found })

@@ -35,7 +35,8 @@ export async function selfCommitDue(deps: SelfCommitDeps, { margin, url }: SelfC
   const reclaims = planReclaims(records.all())
   if (plans.length + reclaims.length === 0) return
   if (url === undefined) {
-    const text = "receipts wait to be committed without the coordinator, but there is no --public-url for verifiers (R18)"
+    const text =
+      "receipts wait to be committed without the coordinator, but there is no --public-url for verifiers (R18)"
     events.wait("self", "refused", "WORKER_NO_PUBLIC_URL", text)
     return
   }

@@ -1,21 +1,19 @@
-import type { Address } from "viem"
 import {
   type Attestation,
   buildVerdictTree,
   packVerifiers,
   parseRanges,
-  type SignedVerdict,
   SILENT_VERDICT,
+  type SignedVerdict,
   verdictHash,
 } from "#protocol"
 import type { Draw } from "../audits/draw.ts"
 import { NO_ATTESTATION, STATE } from "../audits/draw.ts"
 import type { Sender } from "../chain/sender.ts"
-import type { Events } from "../events.ts"
 import { drawOf, type OwnAuditDeps, recordsOf } from "./audit.ts"
 import type { OwnBatch } from "./ownBatches.ts"
 
-export type ConcludeDeps = OwnAuditDeps & { sender: Sender; events: Events; account: Address }
+export type ConcludeDeps = OwnAuditDeps & { sender: Sender }
 
 /** Waits no longer than this before the attest limit: a batch that is not attested in time is forfeited. */
 const ATTEST_MARGIN_SECONDS = 12n
@@ -42,10 +40,9 @@ export async function conclude(deps: ConcludeDeps, own: OwnBatch, head: { number
   if (recordsOf(deps, own.batchId).length === 0) await deps.own.remove(own.batchId)
 }
 
-async function keepSeed({ chain, sender, own: batches }: ConcludeDeps, own: OwnBatch): Promise<void> {
-  const { market } = chain
-  await sender.send({ address: market.address, abi: market.abi, functionName: "draw", args: [own.batch] })
-  await batches.put(own)
+async function keepSeed(deps: ConcludeDeps, own: OwnBatch): Promise<void> {
+  const { market } = deps.chain
+  await deps.sender.send({ address: market.address, abi: market.abi, functionName: "draw", args: [own.batch] })
 }
 
 type AttestParams = { own: OwnBatch; draw: Draw; drawn: boolean }
@@ -63,7 +60,8 @@ async function attest(deps: ConcludeDeps, { own, draw, drawn }: AttestParams): P
     args: [terms, own.batch, seed, verdictRoot, verifiers, silentRanges],
   })
   const attestation = { seed: draw.seed, verdictRoot, verifiers: [...verifiers], silentRanges }
-  await batches.put({ ...batches.get(own.batchId)!, attestation })
+  // With the verdicts that it counted: one that came meanwhile is not in it.
+  await batches.put({ ...own, attestation })
 }
 
 /** R24: one leaf a sample in order, SILENT where no candidate answered, which then costs this range its pay. */
@@ -71,9 +69,7 @@ export function attestationOf({ batch, verdicts }: OwnBatch, draw: Draw): Attest
   const bySample = new Map<number, SignedVerdict>(verdicts.map((signed) => [signed.verdict.sample, signed]))
   const leaves = draw.positions.map((_, sample) => {
     const given = bySample.get(sample)?.verdict
-    return given
-      ? { verifier: given.verifier, units: given.units, verdictHash: verdictHash(given) }
-      : SILENT_VERDICT
+    return given ? { verifier: given.verifier, units: given.units, verdictHash: verdictHash(given) } : SILENT_VERDICT
   })
   const silent = leaves.some((leaf) => leaf === SILENT_VERDICT)
   return {
@@ -86,14 +82,16 @@ export function attestationOf({ batch, verdicts }: OwnBatch, draw: Draw): Attest
 }
 
 async function finalize(deps: ConcludeDeps, own: OwnBatch): Promise<void> {
-  const { chain, sender } = deps
+  const { chain, sender, batches } = deps
   const { market } = chain
   const { terms } = recordsOf(deps, own.batchId)[0]!.bundle
-  if (!own.attestation) return
+  // A crash right after the attestation may have kept it from the disk; the chain has it.
+  const attestation = own.attestation ?? (await batches.attestation(own.batchId))
+  if (!attestation) return
   await sender.send({
     address: market.address,
     abi: market.abi,
     functionName: "finalize",
-    args: [terms, own.batch, own.attestation],
+    args: [terms, own.batch, attestation],
   })
 }

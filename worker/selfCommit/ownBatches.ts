@@ -1,5 +1,5 @@
-import { join } from "node:path"
 import { mkdir, readdir, readFile, rm } from "node:fs/promises"
+import { join } from "node:path"
 import { z } from "zod"
 import { AttestationSchema, BatchIdSchema, BatchSchema, Bytes32Schema, SignedVerdictSchema } from "#protocol"
 import { workerError } from "../errors.ts"
@@ -10,7 +10,6 @@ export const OwnBatchSchema = z.object({
   batchId: BatchIdSchema,
   batch: BatchSchema,
   dataHash: Bytes32Schema,
-  seed: Bytes32Schema.optional(),
   verdicts: z.array(SignedVerdictSchema),
   attestation: AttestationSchema.optional(),
 })
@@ -57,4 +56,3 @@ async function readOwnBatch(path: string): Promise<OwnBatch> {
     })
   }
 }
-

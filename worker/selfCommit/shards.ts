@@ -1,5 +1,5 @@
 import type { TypedDataDomain } from "viem"
-import { type BatchShard, type Signer } from "#protocol"
+import type { BatchShard, Signer } from "#protocol"
 import { receiptSignature } from "../leases/signReceipt.ts"
 import type { SignedRecord } from "../records/record.ts"
 

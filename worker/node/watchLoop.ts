@@ -1,0 +1,89 @@
+import { join } from "node:path"
+import { isAddressEqual } from "viem"
+import { createOwnBatchAudits } from "../audits/ownBatchAudits.ts"
+import { type ChainEvent, type Head, watchChain } from "../chain/watch.ts"
+import { codeOf, textOf } from "../errors.ts"
+import { createJuror } from "../jury/juror.ts"
+import { createGrants } from "../selfCommit/audit.ts"
+import { selfCommitDue } from "../selfCommit/commit.ts"
+import { type ConcludeDeps, conclude } from "../selfCommit/conclude.ts"
+import { openOwnBatches } from "../selfCommit/ownBatches.ts"
+import { serveOwnBatches } from "../selfCommit/serve.ts"
+import { withdrawWhenDue } from "../settlement/autoWithdraw.ts"
+import { settle } from "../settlement/settle.ts"
+import { createSingle } from "../support/single.ts"
+import { rememberedCoordinator } from "./coordinator.ts"
+import type { Parts } from "./parts.ts"
+
+/** What follows from the chain alone: pay and losses, votes, and the batches that this worker commits for itself. */
+export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void> {
+  const { chain, events, clock, folder, batches, account, config } = parts
+  const own = await openOwnBatches(join(folder, "self"))
+  const deps: ConcludeDeps & Parts = { ...parts, own, grants: createGrants(), draws: new Map() }
+  const server = config.publicUrl ? await serveOwnBatches(deps, listenAt(config.publicUrl, config.listen)) : undefined
+  const juror = createJuror({ ...deps, signal })
+  const audits = createOwnBatchAudits(deps, signal)
+  const chores = createChores(deps, events.fail)
+
+  async function onEvent(event: ChainEvent): Promise<void> {
+    batches.note(event)
+    if (event.eventName === "BatchCommitted" && isAddressEqual(event.args.batch.committer, account)) {
+      const committed = await batches.batch(event.args.batchId)
+      if (committed && !own.get(committed.batchId)) await own.put({ ...committed, verdicts: [] })
+    }
+    await settle({ ...deps, emit: events.emit }, event)
+    juror.note(event)
+    audits.note(event)
+  }
+
+  async function onHead(head: Head): Promise<void> {
+    clock.observe(head.timestamp)
+    events.resume("chain")
+    juror.onHead(head)
+    chores(head)
+  }
+
+  try {
+    await watchChain(chain, {
+      cursorPath: join(folder, "cursor"),
+      signal,
+      onEvent,
+      onHead,
+      onError: (error) => events.wait("chain", "refused", codeOf(error), `following the chain: ${textOf(error)}`),
+    })
+  } finally {
+    await server?.close()
+    const open = own.all().length
+    if (open > 0) {
+      const text = `${open} batches of our own are not final; start again soon, or they are forfeited with their collateral`
+      events.emit({ kind: "refused", code: "WORKER_OWN_BATCHES", text })
+    }
+  }
+}
+
+/** Done after each block, one after the other, and never twice at once. */
+function createChores(deps: ConcludeDeps & Parts, onError: (error: unknown) => void): (head: Head) => void {
+  const { config, folder, own } = deps
+  const margin = BigInt(config.selfCommitMargin ?? Math.floor(config.deployment.params.claimPeriod / 2))
+  let head: Head
+  const run = createSingle(async () => {
+    await selfCommitDue(deps, { margin, url: config.publicUrl })
+    for (const batch of own.all()) await conclude(deps, batch, head)
+    const coordinator = await rememberedCoordinator(folder)
+    if (config.withdrawAt !== undefined && coordinator) {
+      await withdrawWhenDue(deps, { withdrawAt: config.withdrawAt, coordinators: [coordinator] })
+    }
+  }, onError)
+  return (next) => {
+    head = next
+    run()
+  }
+}
+
+function listenAt(publicUrl: string, listen: { host: string; port: number } | undefined) {
+  if (listen) return listen
+  const { hostname, port, protocol } = new URL(publicUrl)
+  const loopback = hostname === "127.0.0.1" || hostname === "localhost"
+  // Another name is this machine's name to others, often not one of its own interfaces.
+  return { host: loopback ? "127.0.0.1" : "0.0.0.0", port: Number(port) || (protocol === "https:" ? 443 : 80) }
+}
