@@ -8,6 +8,7 @@ export type InspectReply =
   | { ok: false; code: string; message: string; details?: Record<string, unknown> }
 
 export type InspectedModel = {
+  sha256: string
   inputs: { name: string; dtype: string; dims: number[] }[]
   outputs: { name: string; dtype: string; dims: number[] }[]
   digestTensors: string[]
@@ -18,7 +19,7 @@ async function inspect(path: string): Promise<InspectReply> {
   const runner = createRunner()
   try {
     const bytes = await readFile(path)
-    const { exact, memoryTierGiB } = await inspectModel({ runner }, bytes)
+    const { sha256, exact, memoryTierGiB } = await inspectModel({ runner }, bytes)
     const refused = exact.refused[0]
     if (refused) {
       const where = refused.op ? `node ${refused.node} (${refused.op}): ` : "the model: "
@@ -34,6 +35,7 @@ async function inspect(path: string): Promise<InspectReply> {
     return {
       ok: true,
       inspection: {
+        sha256,
         inputs: inputs.map(port),
         outputs: outputs.map(port),
         digestTensors: digestTensors.map(({ name }) => name),

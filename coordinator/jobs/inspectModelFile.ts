@@ -1,12 +1,15 @@
 import { fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import type { Hex } from "viem"
 import { refuse } from "../errors.ts"
 import type { InspectedModel, InspectReply } from "./inspectChild.ts"
 
-export type InspectModelFile = (path: string) => Promise<InspectedModel>
+export type InspectModelFile = (file: { path: string; sha256: Hex }) => Promise<InspectedModel>
 
 const CHILD = fileURLToPath(new URL("./inspectChild.ts", import.meta.url))
 const ENVIRONMENT = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR"]
+
+const MOST_KNOWN = 1_000
 
 export type CreateInspectorParams = { timeoutMs?: number; heapMiB?: number; parallel?: number }
 
@@ -21,11 +24,24 @@ export function createInspector({
 }: CreateInspectorParams = {}): InspectModelFile {
   let running = 0
   const waiting: (() => void)[] = []
-  return async (path) => {
+  const known = new Map<Hex, InspectedModel>()
+  return async ({ path, sha256 }) => {
+    // A model is its bytes: what was found once holds, and the same model comes with many jobs.
+    const found = known.get(sha256)
+    if (found) return found
     if (running >= parallel) await new Promise<void>((resolve) => waiting.push(resolve))
     running++
     try {
-      return await inspectOnce(path, timeoutMs, heapMiB)
+      const model = await inspectOnce(path, timeoutMs, heapMiB)
+      if (model.sha256 !== sha256) {
+        throw refuse(
+          "E_ARTIFACT_CORRUPT",
+          `the artifact ${sha256} is damaged on the coordinator's disk: upload it again`,
+        )
+      }
+      if (known.size >= MOST_KNOWN) known.delete(known.keys().next().value as Hex)
+      known.set(sha256, model)
+      return model
     } finally {
       running--
       waiting.shift()?.()
