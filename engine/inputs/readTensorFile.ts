@@ -15,7 +15,7 @@ import { arrangeInputs, checkInput, missingInput, unknownInput } from "./checkIn
 export const INPUT_EXTENSIONS = [".npy", ".npz", ".json", ".pb"] as const
 
 /** JSON text of a number is up to five times as long as its bytes. */
-const MAX_FILE_BYTES = 5 * MODEL_LIMITS.ioBytes
+export const MAX_TEXT_BYTES = 5 * MODEL_LIMITS.ioBytes
 
 export function isInputFile(path: string): boolean {
   return (INPUT_EXTENSIONS as readonly string[]).includes(extname(path).toLowerCase())
@@ -79,8 +79,8 @@ export function fromNamedArrays(value: unknown, wants: readonly ValueInfo[]): Te
 export async function readBounded(path: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(path)
-    if (size > MAX_FILE_BYTES)
-      throw engineError("E_INPUT_TOO_LARGE", `${path} has ${size} bytes; at most ${MAX_FILE_BYTES} are read`, {
+    if (size > MAX_TEXT_BYTES)
+      throw engineError("E_INPUT_TOO_LARGE", `${path} has ${size} bytes; at most ${MAX_TEXT_BYTES} are read`, {
         remedy: "put fewer rows into one task",
       })
     return plainBytes(await readFile(path))

@@ -5,7 +5,16 @@ import type { ValueInfo } from "../backend.ts"
 import { engineError } from "../errors.ts"
 import { fromNestedArrays } from "../tensor/nestedArrays.ts"
 import { missingInput, unknownInput } from "./checkInput.ts"
-import { fileError, inFile, isInputFile, namingFile, parseJson, readInputFile, readTaskFile } from "./readTensorFile.ts"
+import {
+  fileError,
+  inFile,
+  isInputFile,
+  MAX_TEXT_BYTES,
+  namingFile,
+  parseJson,
+  readInputFile,
+  readTaskFile,
+} from "./readTensorFile.ts"
 
 /** The tasks of a job, read one at a time: a job's inputs may be larger than memory. */
 export type TaskSource = {
@@ -134,6 +143,14 @@ async function lines(path: string, wants: readonly ValueInfo[]): Promise<TaskSou
     label,
     read: async (index) => {
       const { at, bytes } = starts[index]!
+      if (bytes > MAX_TEXT_BYTES)
+        throw engineError(
+          "E_INPUT_TOO_LARGE",
+          `${label(index)} has ${bytes} bytes; at most ${MAX_TEXT_BYTES} are read`,
+          {
+            remedy: "put fewer rows into one task, or name a .npy file in the line",
+          },
+        )
       const buffer = Buffer.alloc(bytes)
       await file.read(buffer, 0, bytes, at)
       try {

@@ -21,7 +21,13 @@ const COLLAPSING = new Set(
 /** Collapsing in their second output only: the positions of what the first one holds. */
 const INDICES_SECOND = new Set(["TopK", "MaxPool"])
 const QUANTIZING = new Set(
-  "Round Floor Ceil Sign QuantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul QLinearAdd QLinearMul QLinearSigmoid QLinearLeakyRelu QLinearAveragePool QLinearGlobalAveragePool QLinearConcat QLinearSoftmax QGemm BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitShift".split(
+  "Round Floor Ceil Sign QuantizeLinear DynamicQuantizeLinear BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitShift".split(
+    " ",
+  ),
+)
+/** Full arithmetic inside, eight bits outside. */
+const QUANTIZED_ARITHMETIC = new Set(
+  "QLinearConv QLinearMatMul QLinearAdd QLinearMul QLinearSigmoid QLinearLeakyRelu QLinearAveragePool QLinearGlobalAveragePool QLinearSoftmax QGemm".split(
     " ",
   ),
 )
@@ -36,7 +42,7 @@ const MOVING = new Set(
     " ",
   ),
 )
-const MOVING_ALL = new Set(["Concat", "ScatterElements", "ScatterND", "Scatter"])
+const MOVING_ALL = new Set(["Concat", "QLinearConcat", "ScatterElements", "ScatterND", "Scatter"])
 const CONSTANT = new Set(["Constant", "Shape", "Size"])
 const FLOATS = new Set(["float32", "float64", "float16", "bfloat16"])
 
@@ -74,6 +80,7 @@ function outputState(
     if (onlyRaw) return "raw"
     return has("full") || has("quantized") ? "quantized" : "collapsed"
   }
+  if (QUANTIZED_ARITHMETIC.has(op)) return "quantized"
   if (ACCUMULATING.has(op)) return has("raw") || has("full") || has("quantized") ? "full" : "collapsed"
   if (MOVING.has(op) || op === "Cast" || op === "CastLike" || op === "DequantizeLinear") {
     const [data = "const"] = states

@@ -156,6 +156,25 @@ test("R7: a quantized network is taken at its last sums, not at its quantized in
   )
 })
 
+test("R7: a network of eight bits throughout has no full-precision tensor, and inspect says what that means", async () => {
+  const scale = tensor("float32", [], [0.05])
+  const zero = tensor("uint8", [], [128])
+  const nodes: NodeSpec[] = [
+    { op: "QuantizeLinear", inputs: ["x", "scale", "zero"], outputs: ["xq"] },
+    {
+      op: "QLinearMatMul",
+      inputs: ["xq", "scale", "zero", "w", "scale", "zero", "scale", "zero"],
+      outputs: ["yq"],
+    },
+    { op: "DequantizeLinear", inputs: ["yq", "scale", "zero"], outputs: ["logits"] },
+    pick,
+  ]
+  const w = tensor("uint8", [4, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+  const { digest } = await inspectModel({ runner }, classifier({ nodes, initializers: { scale, zero, w } }))
+  assert.deepEqual(digest.tensors, [])
+  assert.match(digest.note, /no full-precision tensor stands before the lossy step/)
+})
+
 test("R7: at most two tensors, those with the most work behind them", async () => {
   const branch = (i: number, depth: number): NodeSpec[] => [
     ...Array.from(
