@@ -2,6 +2,7 @@ import type { Figure } from "./figure.ts"
 
 /** Every figure of the README, by the name that `assay bench` takes. */
 export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
+  gas: async () => (await import("./gas.ts")).runGasBench(),
   overhead: async () => (await import("./overhead.ts")).overhead(),
   audit: async () => (await import("./audit.ts")).audit(),
 }

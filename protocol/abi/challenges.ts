@@ -3,6 +3,43 @@ export const challengesAbi = [
   {
     "inputs": [
       {
+        "internalType": "address",
+        "name": "registry_",
+        "type": "address"
+      },
+      {
+        "internalType": "address",
+        "name": "market_",
+        "type": "address"
+      },
+      {
+        "internalType": "address",
+        "name": "jury_",
+        "type": "address"
+      },
+      {
+        "internalType": "uint32[4]",
+        "name": "gasFigures",
+        "type": "uint32[4]"
+      }
+    ],
+    "stateMutability": "nonpayable",
+    "type": "constructor"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "address",
+        "name": "target",
+        "type": "address"
+      }
+    ],
+    "name": "AddressEmptyCode",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
         "internalType": "uint256",
         "name": "batchId",
         "type": "uint256"
@@ -255,6 +292,240 @@ export const challengesAbi = [
       }
     ],
     "name": "DepositRefused",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "sample",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "count",
+        "type": "uint256"
+      }
+    ],
+    "name": "DrawOutside",
+    "type": "error"
+  },
+  {
+    "inputs": [],
+    "name": "ECDSAInvalidSignature",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "length",
+        "type": "uint256"
+      }
+    ],
+    "name": "ECDSAInvalidSignatureLength",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "bytes32",
+        "name": "s",
+        "type": "bytes32"
+      }
+    ],
+    "name": "ECDSAInvalidSignatureS",
+    "type": "error"
+  },
+  {
+    "inputs": [],
+    "name": "FailedCall",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "given",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "needed",
+        "type": "uint256"
+      }
+    ],
+    "name": "OpeningDepth",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint192",
+        "name": "jobId",
+        "type": "uint192"
+      },
+      {
+        "internalType": "uint32",
+        "name": "shard",
+        "type": "uint32"
+      }
+    ],
+    "name": "OpeningLease",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "bytes32",
+        "name": "leaseHash",
+        "type": "bytes32"
+      },
+      {
+        "internalType": "bytes32",
+        "name": "shardRoot",
+        "type": "bytes32"
+      },
+      {
+        "internalType": "uint64",
+        "name": "units",
+        "type": "uint64"
+      }
+    ],
+    "name": "OpeningReceipt",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "bytes32",
+        "name": "computed",
+        "type": "bytes32"
+      },
+      {
+        "internalType": "bytes32",
+        "name": "root",
+        "type": "bytes32"
+      }
+    ],
+    "name": "OpeningRoot",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "bool",
+        "name": "lease",
+        "type": "bool"
+      },
+      {
+        "internalType": "address",
+        "name": "key",
+        "type": "address"
+      },
+      {
+        "internalType": "address",
+        "name": "account",
+        "type": "address"
+      }
+    ],
+    "name": "OpeningSigner",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "given",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "needed",
+        "type": "uint256"
+      }
+    ],
+    "name": "OpeningTask",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "address",
+        "name": "given",
+        "type": "address"
+      },
+      {
+        "internalType": "address",
+        "name": "needed",
+        "type": "address"
+      }
+    ],
+    "name": "OpeningWorker",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "position",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "leaves",
+        "type": "uint256"
+      }
+    ],
+    "name": "PositionOutside",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "given",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "depth",
+        "type": "uint256"
+      }
+    ],
+    "name": "TreeDepth",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "position",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "count",
+        "type": "uint256"
+      }
+    ],
+    "name": "TreePosition",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "bytes32",
+        "name": "computed",
+        "type": "bytes32"
+      },
+      {
+        "internalType": "bytes32",
+        "name": "root",
+        "type": "bytes32"
+      }
+    ],
+    "name": "VerdictRoot",
     "type": "error"
   },
   {
@@ -1351,6 +1622,19 @@ export const challengesAbi = [
     "type": "function"
   },
   {
+    "inputs": [],
+    "name": "challenges",
+    "outputs": [
+      {
+        "internalType": "address",
+        "name": "",
+        "type": "address"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
     "inputs": [
       {
         "components": [
@@ -1543,7 +1827,7 @@ export const challengesAbi = [
     "outputs": [
       {
         "internalType": "bytes32",
-        "name": "demandId",
+        "name": "",
         "type": "bytes32"
       }
     ],
@@ -1804,7 +2088,7 @@ export const challengesAbi = [
     "outputs": [
       {
         "internalType": "bytes32",
-        "name": "demandId",
+        "name": "",
         "type": "bytes32"
       }
     ],
@@ -2004,7 +2288,7 @@ export const challengesAbi = [
     "outputs": [
       {
         "internalType": "bytes32",
-        "name": "demandId",
+        "name": "",
         "type": "bytes32"
       }
     ],
@@ -2204,7 +2488,7 @@ export const challengesAbi = [
     "outputs": [
       {
         "internalType": "bytes32",
-        "name": "demandId",
+        "name": "",
         "type": "bytes32"
       }
     ],
@@ -2455,6 +2739,32 @@ export const challengesAbi = [
     "type": "function"
   },
   {
+    "inputs": [],
+    "name": "jury",
+    "outputs": [
+      {
+        "internalType": "address",
+        "name": "",
+        "type": "address"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "market",
+    "outputs": [
+      {
+        "internalType": "address",
+        "name": "",
+        "type": "address"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
     "inputs": [
       {
         "internalType": "bytes[]",
@@ -2579,7 +2889,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -2626,7 +2936,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "batch",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -2653,7 +2963,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "attestation",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -2773,7 +3083,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct SignedLeaf",
-        "name": "signed",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -2815,12 +3125,12 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Verdict",
-        "name": "verdict",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "bytes",
-        "name": "signature",
+        "name": "",
         "type": "bytes"
       }
     ],
@@ -2828,7 +3138,7 @@ export const challengesAbi = [
     "outputs": [
       {
         "internalType": "uint256",
-        "name": "disputeId",
+        "name": "",
         "type": "uint256"
       }
     ],
@@ -2941,7 +3251,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -2988,7 +3298,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "batch",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3015,7 +3325,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "attestation",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3135,12 +3445,12 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct SignedLeaf",
-        "name": "signed",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "uint32",
-        "name": "position",
+        "name": "",
         "type": "uint32"
       }
     ],
@@ -3255,7 +3565,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3302,7 +3612,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "batch",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3329,17 +3639,17 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "attestation",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "uint32",
-        "name": "sample",
+        "name": "",
         "type": "uint32"
       },
       {
         "internalType": "bytes32[]",
-        "name": "proof",
+        "name": "",
         "type": "bytes32[]"
       }
     ],
@@ -3454,7 +3764,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3501,7 +3811,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "batch",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3528,22 +3838,22 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "attestation",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "address",
-        "name": "verifier",
+        "name": "",
         "type": "address"
       },
       {
         "internalType": "uint32",
-        "name": "from",
+        "name": "",
         "type": "uint32"
       },
       {
         "internalType": "uint8",
-        "name": "depth",
+        "name": "",
         "type": "uint8"
       },
       {
@@ -3565,12 +3875,12 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct VerdictLeaf[]",
-        "name": "leaves",
+        "name": "",
         "type": "tuple[]"
       },
       {
         "internalType": "bytes32[]",
-        "name": "proof",
+        "name": "",
         "type": "bytes32[]"
       }
     ],
@@ -3685,7 +3995,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3732,7 +4042,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "batch",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3759,12 +4069,12 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "attestation",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "uint32",
-        "name": "sample",
+        "name": "",
         "type": "uint32"
       },
       {
@@ -3786,12 +4096,12 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct VerdictLeaf",
-        "name": "leaf",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "bytes32[]",
-        "name": "proof",
+        "name": "",
         "type": "bytes32[]"
       }
     ],
@@ -3906,7 +4216,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3953,7 +4263,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "batch",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3980,7 +4290,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "attestation",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3997,7 +4307,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct LeafNode[]",
-        "name": "row",
+        "name": "",
         "type": "tuple[]"
       }
     ],
@@ -4112,7 +4422,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -4159,7 +4469,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "batch",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -4186,7 +4496,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "attestation",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -4306,28 +4616,41 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct SignedLeaf",
-        "name": "signed",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "uint32",
-        "name": "position",
+        "name": "",
         "type": "uint32"
       },
       {
         "internalType": "bytes32",
-        "name": "inputCommitment",
+        "name": "",
         "type": "bytes32"
       },
       {
         "internalType": "bytes32[]",
-        "name": "proof",
+        "name": "",
         "type": "bytes32[]"
       }
     ],
     "name": "proveWrongInput",
     "outputs": [],
     "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "registry",
+    "outputs": [
+      {
+        "internalType": "address",
+        "name": "",
+        "type": "address"
+      }
+    ],
+    "stateMutability": "view",
     "type": "function"
   },
   {

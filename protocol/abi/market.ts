@@ -3,6 +3,105 @@ export const marketAbi = [
   {
     "inputs": [
       {
+        "components": [
+          {
+            "internalType": "uint96",
+            "name": "minCollateral",
+            "type": "uint96"
+          },
+          {
+            "internalType": "uint16",
+            "name": "colluding",
+            "type": "uint16"
+          },
+          {
+            "internalType": "uint16",
+            "name": "burnRate",
+            "type": "uint16"
+          },
+          {
+            "internalType": "uint16",
+            "name": "reauditRate",
+            "type": "uint16"
+          },
+          {
+            "internalType": "uint32",
+            "name": "attestLimit",
+            "type": "uint32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "window",
+            "type": "uint32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "clock",
+            "type": "uint32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "maxLease",
+            "type": "uint32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "claimPeriod",
+            "type": "uint32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "minSeats",
+            "type": "uint32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "minOwners",
+            "type": "uint32"
+          },
+          {
+            "internalType": "address",
+            "name": "beacon",
+            "type": "address"
+          },
+          {
+            "internalType": "address",
+            "name": "registry",
+            "type": "address"
+          },
+          {
+            "internalType": "address",
+            "name": "challenges",
+            "type": "address"
+          },
+          {
+            "internalType": "address",
+            "name": "jury",
+            "type": "address"
+          }
+        ],
+        "internalType": "struct IMarket.Params",
+        "name": "p",
+        "type": "tuple"
+      }
+    ],
+    "stateMutability": "nonpayable",
+    "type": "constructor"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "address",
+        "name": "target",
+        "type": "address"
+      }
+    ],
+    "name": "AddressEmptyCode",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
         "internalType": "uint256",
         "name": "batchId",
         "type": "uint256"
@@ -115,6 +214,11 @@ export const marketAbi = [
       }
     ],
     "name": "ClaimRefused",
+    "type": "error"
+  },
+  {
+    "inputs": [],
+    "name": "FailedCall",
     "type": "error"
   },
   {
@@ -398,6 +502,27 @@ export const marketAbi = [
   {
     "inputs": [],
     "name": "RangesEmpty",
+    "type": "error"
+  },
+  {
+    "inputs": [],
+    "name": "ReentrancyGuardReentrantCall",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint8",
+        "name": "bits",
+        "type": "uint8"
+      },
+      {
+        "internalType": "uint256",
+        "name": "value",
+        "type": "uint256"
+      }
+    ],
+    "name": "SafeCastOverflowedUintDowncast",
     "type": "error"
   },
   {
@@ -1532,7 +1657,7 @@ export const marketAbi = [
     "inputs": [
       {
         "internalType": "uint192",
-        "name": "jobId",
+        "name": "",
         "type": "uint192"
       },
       {
@@ -1639,7 +1764,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       }
     ],
@@ -1754,7 +1879,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       }
     ],
@@ -1988,6 +2113,11 @@ export const marketAbi = [
       {
         "internalType": "uint256",
         "name": "batchId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "until",
         "type": "uint256"
       }
     ],
@@ -2291,7 +2421,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -2338,12 +2468,12 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "batch",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "bytes32",
-        "name": "seed",
+        "name": "",
         "type": "bytes32"
       }
     ],
@@ -2356,12 +2486,12 @@ export const marketAbi = [
     "inputs": [
       {
         "internalType": "uint256",
-        "name": "batchId",
+        "name": "",
         "type": "uint256"
       },
       {
         "internalType": "uint256",
-        "name": "rangeIndex",
+        "name": "",
         "type": "uint256"
       }
     ],
@@ -2461,6 +2591,25 @@ export const marketAbi = [
       }
     ],
     "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "bytes[]",
+        "name": "data",
+        "type": "bytes[]"
+      }
+    ],
+    "name": "multicall",
+    "outputs": [
+      {
+        "internalType": "bytes[]",
+        "name": "results",
+        "type": "bytes[]"
+      }
+    ],
+    "stateMutability": "nonpayable",
     "type": "function"
   },
   {
@@ -2659,12 +2808,12 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "uint64",
-        "name": "nonce",
+        "name": "",
         "type": "uint64"
       }
     ],
@@ -2672,7 +2821,7 @@ export const marketAbi = [
     "outputs": [
       {
         "internalType": "uint192",
-        "name": "jobId",
+        "name": "",
         "type": "uint192"
       }
     ],
@@ -2785,32 +2934,32 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "uint64",
-        "name": "nonce",
+        "name": "",
         "type": "uint64"
       },
       {
         "internalType": "uint256",
-        "name": "permitDeadline",
+        "name": "",
         "type": "uint256"
       },
       {
         "internalType": "uint8",
-        "name": "v",
+        "name": "",
         "type": "uint8"
       },
       {
         "internalType": "bytes32",
-        "name": "r",
+        "name": "",
         "type": "bytes32"
       },
       {
         "internalType": "bytes32",
-        "name": "s",
+        "name": "",
         "type": "bytes32"
       }
     ],
@@ -2818,7 +2967,7 @@ export const marketAbi = [
     "outputs": [
       {
         "internalType": "uint192",
-        "name": "jobId",
+        "name": "",
         "type": "uint192"
       }
     ],
@@ -2931,7 +3080,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -2978,42 +3127,42 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "from",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "uint256",
-        "name": "rangeIndex",
+        "name": "",
         "type": "uint256"
       },
       {
         "internalType": "uint32",
-        "name": "firstShard",
+        "name": "",
         "type": "uint32"
       },
       {
         "internalType": "bytes32",
-        "name": "root",
+        "name": "",
         "type": "bytes32"
       },
       {
         "internalType": "uint256",
-        "name": "range",
+        "name": "",
         "type": "uint256"
       },
       {
         "internalType": "bytes32",
-        "name": "dataHash",
+        "name": "",
         "type": "bytes32"
       },
       {
         "internalType": "address",
-        "name": "backer",
+        "name": "",
         "type": "address"
       },
       {
         "internalType": "string",
-        "name": "url",
+        "name": "",
         "type": "string"
       }
     ],
@@ -3021,7 +3170,7 @@ export const marketAbi = [
     "outputs": [
       {
         "internalType": "uint256",
-        "name": "batchId",
+        "name": "",
         "type": "uint256"
       }
     ],
@@ -3032,7 +3181,7 @@ export const marketAbi = [
     "inputs": [
       {
         "internalType": "uint192",
-        "name": "jobId",
+        "name": "",
         "type": "uint192"
       },
       {
@@ -3139,7 +3288,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       }
     ],
@@ -3267,7 +3416,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3314,7 +3463,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "batch",
+        "name": "",
         "type": "tuple"
       }
     ],
@@ -3429,37 +3578,37 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "uint192",
-        "name": "jobId",
+        "name": "",
         "type": "uint192"
       },
       {
         "internalType": "uint32",
-        "name": "firstShard",
+        "name": "",
         "type": "uint32"
       },
       {
         "internalType": "bytes32",
-        "name": "root",
+        "name": "",
         "type": "bytes32"
       },
       {
         "internalType": "uint256",
-        "name": "range",
+        "name": "",
         "type": "uint256"
       },
       {
         "internalType": "bytes32",
-        "name": "dataHash",
+        "name": "",
         "type": "bytes32"
       },
       {
         "internalType": "address",
-        "name": "backer",
+        "name": "",
         "type": "address"
       },
       {
@@ -3491,17 +3640,17 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Lease[]",
-        "name": "leases",
+        "name": "",
         "type": "tuple[]"
       },
       {
         "internalType": "bytes[]",
-        "name": "signatures",
+        "name": "",
         "type": "bytes[]"
       },
       {
         "internalType": "string",
-        "name": "url",
+        "name": "",
         "type": "string"
       }
     ],
@@ -3509,7 +3658,7 @@ export const marketAbi = [
     "outputs": [
       {
         "internalType": "uint256",
-        "name": "batchId",
+        "name": "",
         "type": "uint256"
       }
     ],
@@ -3544,12 +3693,12 @@ export const marketAbi = [
     "inputs": [
       {
         "internalType": "uint256",
-        "name": "batchId",
+        "name": "",
         "type": "uint256"
       },
       {
         "internalType": "uint256",
-        "name": "verifierMask",
+        "name": "",
         "type": "uint256"
       }
     ],
@@ -3683,7 +3832,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       }
     ],
@@ -3804,7 +3953,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -3851,17 +4000,17 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "batch",
+        "name": "",
         "type": "tuple"
       },
       {
         "internalType": "uint256",
-        "name": "rangeMask",
+        "name": "",
         "type": "uint256"
       },
       {
         "internalType": "enum Cause",
-        "name": "cause",
+        "name": "",
         "type": "uint8"
       },
       {
@@ -3878,7 +4027,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Reward[]",
-        "name": "rewards",
+        "name": "",
         "type": "tuple[]"
       }
     ],
@@ -3886,7 +4035,7 @@ export const marketAbi = [
     "outputs": [
       {
         "internalType": "uint256",
-        "name": "lost",
+        "name": "",
         "type": "uint256"
       }
     ],
@@ -3999,7 +4148,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "terms",
+        "name": "",
         "type": "tuple"
       },
       {
@@ -4046,7 +4195,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "batch",
+        "name": "",
         "type": "tuple"
       }
     ],
