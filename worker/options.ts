@@ -3,7 +3,7 @@ import { isAbsolute, resolve } from "node:path"
 import { type Hex, isHex, type LocalAccount, parseEther } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
 import { z } from "zod"
-import { DeploymentSchema, MEMORY_TIERS, type MemoryTier, UrlSchema } from "#protocol"
+import { type Deployment, DeploymentSchema, MEMORY_TIERS, type MemoryTier, UrlSchema } from "#protocol"
 import { workerError } from "./errors.ts"
 import { DEFAULT_LIMITS } from "./leases/limits.ts"
 
@@ -18,7 +18,10 @@ const OptionsSchema = z.object({
   /** Defaults to the deployment's. */
   rpcUrl: z.url().optional(),
   coordinatorUrl: UrlSchema,
-  deployment: DeploymentSchema,
+  deployment: z.custom<Deployment>(
+    (value) => z.safeEncode(DeploymentSchema, value as Deployment).success,
+    "expected a deployment as DeploymentSchema reads it",
+  ),
   /** Owns seats, collateral and pay; sends the transactions. */
   accountKey: Key,
   /** Signs leases' receipts, verdicts and requests; registered on chain at the first start (R8). */

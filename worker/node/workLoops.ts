@@ -77,15 +77,27 @@ export async function workLoops(parts: Parts, { aborting, ending, onFatal, besid
     verifyOnly,
     ...(publicUrl ? { publicUrl } : {}),
   }
+  let greet = () => {}
+  const greeted = new Promise<void>((resolve) => {
+    greet = resolve
+  })
   const onWelcome = (next: WorkerWelcome) => {
     welcome = next
+    greet()
   }
   beside(helloLoop({ peer, events }, { hello, onWelcome, onFatal, signal: ending }))
   beside(resendLoop(deps, ending))
   await Promise.all([
     auditLoop(deps, { stopping, aborting, cachedModels: () => cachedModels(parts) }),
-    ...(verifyOnly ? [] : [runPipeline(deps, { stopping, aborting })]),
+    ...(verifyOnly
+      ? []
+      : [Promise.race([greeted, aborted(stopping)]).then(() => runPipeline(deps, { stopping, aborting }))]),
   ])
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }))
 }
 
 /** Models are told apart from inputs by the leases that name them; at most what the message takes. */

@@ -1,0 +1,135 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { TestContext } from "node:test"
+import { pino } from "pino"
+import { type Hex, parseEther } from "viem"
+import { generatePrivateKey, privateKeyToAccount } from "viem/accounts"
+import { z } from "zod"
+import { type Client, createClient } from "#client"
+import { parseConfig, startCoordinator } from "#coordinator"
+import { type Deployment, DeploymentSchema, type WorkerEvent } from "#protocol"
+import { startWorker, type WorkerHandle, type WorkerOptions } from "#worker"
+import { deployAssay } from "../../../ignition/deploy.ts"
+import { ensureCompiled } from "../../../scripts/shared/compile.ts"
+import { serveChain } from "../../../scripts/shared/localChain.ts"
+import { openChain } from "../../../worker/chain/chain.ts"
+import { createSender } from "../../../worker/chain/sender.ts"
+import { createEvents } from "../../../worker/events.ts"
+import { ensureNative, ensureTokens } from "../../../worker/join/funds.ts"
+
+export type TestWorker = {
+  handle: WorkerHandle
+  events: WorkerEvent[]
+  address: Hex
+  home: string
+  options: WorkerOptions
+}
+export type LocalStack = {
+  deployment: Deployment
+  client: Client
+  startWorker(change?: Partial<WorkerOptions>): TestWorker
+  stopCoordinator(): Promise<void>
+  until(what: string, condition: () => boolean | Promise<boolean>, seconds?: number): Promise<void>
+}
+
+/** A chain with the contracts, a coordinator and a requester, all real, in this process; workers as they are asked for. */
+export async function startLocalStack(t: TestContext, env: Record<string, string> = {}): Promise<LocalStack> {
+  const folder = await mkdtemp(join(tmpdir(), "assay-stack-"))
+  const closers: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })]
+  t.after(async () => {
+    for (const close of closers.toReversed()) await close()
+  })
+  await ensureCompiled(() => {})
+  const chain = await serveChain({ host: "127.0.0.1", port: await freePort() })
+  closers.push(() => chain.close())
+  const deployment = await deployAssay({ network: "local", rpcUrl: chain.url })
+  const deploymentPath = join(folder, "deployment.json")
+  await writeFile(deploymentPath, JSON.stringify(z.encode(DeploymentSchema, deployment)))
+  const port = await freePort()
+  const coordinatorKey = generatePrivateKey()
+  await fund(deployment, coordinatorKey)
+  const config = parseConfig({
+    ASSAY_DEPLOYMENT: deploymentPath,
+    ASSAY_DATA_DIR: join(folder, "coordinator"),
+    ASSAY_COORDINATOR_KEY: coordinatorKey,
+    ASSAY_PORT: String(port),
+    ASSAY_BATCH_MAX_AGE_SECONDS: "2",
+    ...env,
+  })
+  const log = pino({ level: process.env.TEST_LOG ?? "silent" }, pino.destination(2))
+  const coordinator = await startCoordinator(config, { log })
+  let running = true
+  const stopCoordinator = async () => {
+    if (running) await coordinator.close()
+    running = false
+  }
+  closers.push(stopCoordinator)
+  const requesterKey = generatePrivateKey()
+  await fund(deployment, requesterKey, parseEther("50000"))
+  const client = await createClient({
+    rpcUrl: chain.url,
+    coordinatorUrl: coordinator.url,
+    deployment,
+    account: privateKeyToAccount(requesterKey),
+  })
+  return {
+    deployment,
+    client,
+    stopCoordinator,
+    startWorker(change = {}) {
+      const accountKey = generatePrivateKey()
+      const events: WorkerEvent[] = []
+      const options: WorkerOptions = {
+        coordinatorUrl: coordinator.url,
+        deployment,
+        accountKey,
+        sessionKey: generatePrivateKey(),
+        home: join(folder, "workers"),
+        threads: 1,
+        graceMs: 2000,
+        ...change,
+      }
+      const handle = startWorker(options, {
+        onEvent: (event) => {
+          events.push(event)
+          if (process.env.TEST_EVENTS)
+            console.error(
+              accountKey.slice(2, 6),
+              JSON.stringify(event, (_, v) => (typeof v === "bigint" ? String(v) : v)),
+            )
+        },
+      })
+      closers.push(() => handle.stop().catch(() => undefined))
+      return { handle, events, address: privateKeyToAccount(accountKey).address, home: options.home, options }
+    },
+    async until(what, condition, seconds = 120) {
+      const deadline = Date.now() + seconds * 1000
+      while (!(await condition())) {
+        if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`)
+        await new Promise((resolve) => setTimeout(resolve, 200))
+      }
+    },
+  }
+}
+
+async function fund(deployment: Deployment, key: Hex, tokens = 0n): Promise<void> {
+  const chain = openChain({ rpcUrl: deployment.rpcUrl, deployment })
+  const sender = createSender(chain, privateKeyToAccount(key))
+  const events = createEvents(() => {})
+  const { signal } = new AbortController()
+  await ensureNative({ chain, sender, events }, signal)
+  if (tokens > 0n) await ensureTokens({ chain, sender, events }, { needed: tokens, signal })
+}
+
+export async function freePort(): Promise<number> {
+  for (let port = 43_000 + Math.floor(Math.random() * 900); ; port++) {
+    const free = await new Promise<boolean>((resolve) => {
+      const server = createServer()
+      server.once("error", () => resolve(false))
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)))
+    })
+    if (free) return port
+  }
+}
