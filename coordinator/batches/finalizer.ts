@@ -1,7 +1,7 @@
 import { and, eq, inArray, like, ne, or } from "drizzle-orm"
 import type { Logger } from "pino"
 import { marketAbi, type Terms } from "#protocol"
-import type { Chain } from "../chain/client.ts"
+import { type Chain, lower } from "../chain/client.ts"
 import { runLoop } from "../chain/loop.ts"
 import type { OutboxCall } from "../chain/outbox/call.ts"
 import type { Outbox } from "../chain/outbox/outbox.ts"
@@ -66,7 +66,16 @@ export function createFinalizer({ db, chain, outbox, wake, log }: FinalizerDeps)
     const rows = await db
       .select()
       .from(batches)
-      .where(or(inArray(batches.state, ["withdrawn", "forfeited"]), ne(batches.voided, 0n)))
+      .where(
+        and(
+          // Shards of a worker's own batch are free at once; others can be claimed once their batch has ended.
+          eq(batches.committer, lower(chain.account.address)),
+          or(
+            inArray(batches.state, ["withdrawn", "forfeited"]),
+            and(eq(batches.state, "final"), ne(batches.voided, 0n)),
+          ),
+        ),
+      )
     for (const row of rows) {
       if ((await markedShards(row)) === 0n) continue
       const { claimable, claimUntil } = await batchOf(row.batchId)

@@ -1,4 +1,4 @@
-import { and, eq } from "drizzle-orm"
+import { and, eq, isNull } from "drizzle-orm"
 import type { Address } from "viem"
 import {
   bitsOf,
@@ -207,7 +207,10 @@ async function batchFinalized(context: ApplyContext, args: Args<"BatchFinalized"
   for (const [position, word] of batch.ranges.entries()) {
     const { worker, units } = unpackRange(BigInt(word))
     context.touchPair(worker, batch.backer)
-    if (!paid.has(position)) continue
+    if (!paid.has(position)) {
+      await silentRange(context, batch, position)
+      continue
+    }
     await db
       .update(ranges)
       .set({ paid: true })
@@ -235,6 +238,19 @@ async function batchFinalized(context: ApplyContext, args: Args<"BatchFinalized"
     })
   }
   context.touchPair(context.coordinator, context.coordinator)
+}
+
+/** R20: no verdict came for a sample of the range; what was voided before has been told. */
+async function silentRange(context: ApplyContext, { batchId, jobId }: typeof batches.$inferSelect, position: number) {
+  const [row] = await context.db
+    .update(ranges)
+    .set({ voided: "coordinator", voidTime: context.time, voidTx: context.tx })
+    .where(and(eq(ranges.batchId, batchId), eq(ranges.position, position), isNull(ranges.voided)))
+    .returning({ worker: ranges.worker })
+  if (!row) return
+  await addMask(context, batchId, "voided", maskOf([position]))
+  const text = "a drawn sample of its range had no verdict: unpaid, the worker keeps its collateral (R18, R20)"
+  await tell(context, { code: "TASK_VOID_SILENT", text, jobId, batchId, worker: row.worker })
 }
 
 async function endBatch(context: ApplyContext, batchId: bigint, state: "final" | "withdrawn" | "forfeited") {

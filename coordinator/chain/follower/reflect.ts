@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, notInArray } from "drizzle-orm"
+import { and, asc, eq, inArray, notInArray, sql } from "drizzle-orm"
 import type { Address } from "viem"
 import { type BatchState, bitsOf, type ShardState } from "#protocol"
 import type { Db } from "../../store/database.ts"
@@ -14,6 +14,8 @@ export type FateBatch = {
   batchId: bigint
   firstShard: number
   state: BatchState
+  /** Committed by a worker for itself (R18). */
+  own: boolean
   reclaimed: bigint
   released: bigint
   ranges: readonly { worker: Address; mask: bigint; voided: "worker" | "coordinator" | "nobody" | null }[]
@@ -42,6 +44,8 @@ function fateOf(
   const at = { batchId: batch.batchId, worker }
   if (voided === "worker" || voided === "nobody") return { ...at, state: "free", good: false }
   if (voided === "coordinator" || batch.state === "withdrawn" || batch.state === "forfeited") {
+    // A worker that lost its own batch has nobody to be protected from: its shards are free at once.
+    if (batch.own) return { ...at, state: "free", good: true }
     // The batch that reclaimed it speaks for it, and comes later.
     if ((batch.reclaimed & bit) !== 0n) return undefined
     return (batch.released & bit) !== 0n ? { ...at, state: "free", good: true } : { ...at, state: "void" }
@@ -85,8 +89,16 @@ export async function reflectJob(db: Db, jobId: bigint): Promise<Reflected> {
           ),
         )
     : []
+  const [job] = await db
+    .select({ coordinator: sql<string>`${jobs.terms}->>'coordinator'` })
+    .from(jobs)
+    .where(eq(jobs.jobId, jobId))
   const fates = shardFates(
-    rows.map((row) => ({ ...row, ranges: parts.filter(({ batchId }) => batchId === row.batchId) })),
+    rows.map((row) => ({
+      ...row,
+      own: row.committer !== job?.coordinator,
+      ranges: parts.filter(({ batchId }) => batchId === row.batchId),
+    })),
   )
   const own = await db.select().from(shards).where(eq(shards.jobId, jobId))
   const stored = await db.select({ leaseHash: receipts.leaseHash }).from(receipts).where(eq(receipts.jobId, jobId))
