@@ -230,10 +230,15 @@ abstract contract Base {
         return abi.encodePacked(r, s, v);
     }
 
+    /// @notice Lets time pass without blocks.
+    function pass(uint256 time) internal {
+        vm.warp(vm.getBlockTimestamp() + time);
+    }
+
     /// @notice `count` blocks of a second each.
     function mine(uint256 count) internal {
-        vm.roll(block.number + count);
-        vm.warp(block.timestamp + count);
+        vm.roll(vm.getBlockNumber() + count);
+        vm.warp(vm.getBlockTimestamp() + count);
     }
 
     // -- Jobs ------------------------------------------------------------------------------------------------------
@@ -403,7 +408,7 @@ abstract contract Base {
             work.terms, work.jobId, work.batch.firstShard, work.batch.root, work.batch.ranges, keccak256("data")
         );
         work.batch.number = uint32(work.batchId);
-        work.batch.commitBlock = uint64(block.number);
+        work.batch.commitBlock = uint64(vm.getBlockNumber());
     }
 
     /// @notice Passes the seed's block and draws.

@@ -9,6 +9,9 @@ interface Vm {
     function startPrank(address sender) external;
     function stopPrank() external;
     function deal(address account, uint256 balance) external;
+    /// @dev The optimizer takes block.number and block.timestamp for constants within a test; these are not.
+    function getBlockNumber() external view returns (uint256);
+    function getBlockTimestamp() external view returns (uint256);
     function warp(uint256 timestamp) external;
     function roll(uint256 blockNumber) external;
     function fee(uint256 baseFee) external;
