@@ -1827,7 +1827,7 @@ export const challengesAbi = [
     "outputs": [
       {
         "internalType": "bytes32",
-        "name": "",
+        "name": "demandId",
         "type": "bytes32"
       }
     ],
@@ -2088,7 +2088,7 @@ export const challengesAbi = [
     "outputs": [
       {
         "internalType": "bytes32",
-        "name": "",
+        "name": "demandId",
         "type": "bytes32"
       }
     ],
@@ -2288,7 +2288,7 @@ export const challengesAbi = [
     "outputs": [
       {
         "internalType": "bytes32",
-        "name": "",
+        "name": "demandId",
         "type": "bytes32"
       }
     ],
@@ -2488,7 +2488,7 @@ export const challengesAbi = [
     "outputs": [
       {
         "internalType": "bytes32",
-        "name": "",
+        "name": "demandId",
         "type": "bytes32"
       }
     ],
@@ -2889,7 +2889,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
@@ -2936,7 +2936,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "",
+        "name": "batch",
         "type": "tuple"
       },
       {
@@ -2963,7 +2963,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "",
+        "name": "attestation",
         "type": "tuple"
       },
       {
@@ -3083,7 +3083,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct SignedLeaf",
-        "name": "",
+        "name": "signed",
         "type": "tuple"
       },
       {
@@ -3125,12 +3125,12 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Verdict",
-        "name": "",
+        "name": "verdict",
         "type": "tuple"
       },
       {
         "internalType": "bytes",
-        "name": "",
+        "name": "signature",
         "type": "bytes"
       }
     ],
@@ -3138,7 +3138,7 @@ export const challengesAbi = [
     "outputs": [
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "disputeId",
         "type": "uint256"
       }
     ],
@@ -3251,7 +3251,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
@@ -3298,7 +3298,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "",
+        "name": "batch",
         "type": "tuple"
       },
       {
@@ -3325,7 +3325,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "",
+        "name": "attestation",
         "type": "tuple"
       },
       {
@@ -3445,12 +3445,12 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct SignedLeaf",
-        "name": "",
+        "name": "signed",
         "type": "tuple"
       },
       {
         "internalType": "uint32",
-        "name": "",
+        "name": "position",
         "type": "uint32"
       }
     ],
@@ -3565,7 +3565,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
@@ -3612,7 +3612,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "",
+        "name": "batch",
         "type": "tuple"
       },
       {
@@ -3639,17 +3639,17 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "",
+        "name": "attestation",
         "type": "tuple"
       },
       {
         "internalType": "uint32",
-        "name": "",
+        "name": "sample",
         "type": "uint32"
       },
       {
         "internalType": "bytes32[]",
-        "name": "",
+        "name": "proof",
         "type": "bytes32[]"
       }
     ],
@@ -3764,7 +3764,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
@@ -3811,7 +3811,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "",
+        "name": "batch",
         "type": "tuple"
       },
       {
@@ -3838,22 +3838,22 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "",
+        "name": "attestation",
         "type": "tuple"
       },
       {
         "internalType": "address",
-        "name": "",
+        "name": "verifier",
         "type": "address"
       },
       {
         "internalType": "uint32",
-        "name": "",
+        "name": "from",
         "type": "uint32"
       },
       {
         "internalType": "uint8",
-        "name": "",
+        "name": "depth",
         "type": "uint8"
       },
       {
@@ -3875,12 +3875,12 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct VerdictLeaf[]",
-        "name": "",
+        "name": "leaves",
         "type": "tuple[]"
       },
       {
         "internalType": "bytes32[]",
-        "name": "",
+        "name": "proof",
         "type": "bytes32[]"
       }
     ],
@@ -3995,7 +3995,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
@@ -4042,7 +4042,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "",
+        "name": "batch",
         "type": "tuple"
       },
       {
@@ -4069,12 +4069,12 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "",
+        "name": "attestation",
         "type": "tuple"
       },
       {
         "internalType": "uint32",
-        "name": "",
+        "name": "sample",
         "type": "uint32"
       },
       {
@@ -4096,12 +4096,12 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct VerdictLeaf",
-        "name": "",
+        "name": "leaf",
         "type": "tuple"
       },
       {
         "internalType": "bytes32[]",
-        "name": "",
+        "name": "proof",
         "type": "bytes32[]"
       }
     ],
@@ -4216,7 +4216,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
@@ -4263,7 +4263,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "",
+        "name": "batch",
         "type": "tuple"
       },
       {
@@ -4290,7 +4290,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "",
+        "name": "attestation",
         "type": "tuple"
       },
       {
@@ -4307,7 +4307,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct LeafNode[]",
-        "name": "",
+        "name": "row",
         "type": "tuple[]"
       }
     ],
@@ -4422,7 +4422,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
@@ -4469,7 +4469,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "",
+        "name": "batch",
         "type": "tuple"
       },
       {
@@ -4496,7 +4496,7 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct Attestation",
-        "name": "",
+        "name": "attestation",
         "type": "tuple"
       },
       {
@@ -4616,22 +4616,22 @@ export const challengesAbi = [
           }
         ],
         "internalType": "struct SignedLeaf",
-        "name": "",
+        "name": "signed",
         "type": "tuple"
       },
       {
         "internalType": "uint32",
-        "name": "",
+        "name": "position",
         "type": "uint32"
       },
       {
         "internalType": "bytes32",
-        "name": "",
+        "name": "inputCommitment",
         "type": "bytes32"
       },
       {
         "internalType": "bytes32[]",
-        "name": "",
+        "name": "proof",
         "type": "bytes32[]"
       }
     ],
@@ -4665,5 +4665,26 @@ export const challengesAbi = [
     ],
     "stateMutability": "nonpayable",
     "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "from",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "depth",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "leaves",
+        "type": "uint256"
+      }
+    ],
+    "name": "VerdictPiece",
+    "type": "error"
   }
 ] as const

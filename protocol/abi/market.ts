@@ -1657,7 +1657,7 @@ export const marketAbi = [
     "inputs": [
       {
         "internalType": "uint192",
-        "name": "",
+        "name": "jobId",
         "type": "uint192"
       },
       {
@@ -1764,7 +1764,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       }
     ],
@@ -1879,7 +1879,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       }
     ],
@@ -2421,7 +2421,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
@@ -2468,12 +2468,12 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "",
+        "name": "batch",
         "type": "tuple"
       },
       {
         "internalType": "bytes32",
-        "name": "",
+        "name": "seed",
         "type": "bytes32"
       }
     ],
@@ -2486,12 +2486,12 @@ export const marketAbi = [
     "inputs": [
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "batchId",
         "type": "uint256"
       },
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "rangeIndex",
         "type": "uint256"
       }
     ],
@@ -2808,12 +2808,12 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
         "internalType": "uint64",
-        "name": "",
+        "name": "nonce",
         "type": "uint64"
       }
     ],
@@ -2821,7 +2821,7 @@ export const marketAbi = [
     "outputs": [
       {
         "internalType": "uint192",
-        "name": "",
+        "name": "jobId",
         "type": "uint192"
       }
     ],
@@ -2934,32 +2934,32 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
         "internalType": "uint64",
-        "name": "",
+        "name": "nonce",
         "type": "uint64"
       },
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "permitDeadline",
         "type": "uint256"
       },
       {
         "internalType": "uint8",
-        "name": "",
+        "name": "v",
         "type": "uint8"
       },
       {
         "internalType": "bytes32",
-        "name": "",
+        "name": "r",
         "type": "bytes32"
       },
       {
         "internalType": "bytes32",
-        "name": "",
+        "name": "s",
         "type": "bytes32"
       }
     ],
@@ -2967,7 +2967,7 @@ export const marketAbi = [
     "outputs": [
       {
         "internalType": "uint192",
-        "name": "",
+        "name": "jobId",
         "type": "uint192"
       }
     ],
@@ -3080,7 +3080,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
@@ -3127,42 +3127,42 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "",
+        "name": "from",
         "type": "tuple"
       },
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "rangeIndex",
         "type": "uint256"
       },
       {
         "internalType": "uint32",
-        "name": "",
+        "name": "firstShard",
         "type": "uint32"
       },
       {
         "internalType": "bytes32",
-        "name": "",
+        "name": "root",
         "type": "bytes32"
       },
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "range",
         "type": "uint256"
       },
       {
         "internalType": "bytes32",
-        "name": "",
+        "name": "dataHash",
         "type": "bytes32"
       },
       {
         "internalType": "address",
-        "name": "",
+        "name": "backer",
         "type": "address"
       },
       {
         "internalType": "string",
-        "name": "",
+        "name": "url",
         "type": "string"
       }
     ],
@@ -3170,7 +3170,7 @@ export const marketAbi = [
     "outputs": [
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "batchId",
         "type": "uint256"
       }
     ],
@@ -3181,7 +3181,7 @@ export const marketAbi = [
     "inputs": [
       {
         "internalType": "uint192",
-        "name": "",
+        "name": "jobId",
         "type": "uint192"
       },
       {
@@ -3288,7 +3288,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       }
     ],
@@ -3416,7 +3416,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
@@ -3463,7 +3463,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "",
+        "name": "batch",
         "type": "tuple"
       }
     ],
@@ -3578,37 +3578,37 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
         "internalType": "uint192",
-        "name": "",
+        "name": "jobId",
         "type": "uint192"
       },
       {
         "internalType": "uint32",
-        "name": "",
+        "name": "firstShard",
         "type": "uint32"
       },
       {
         "internalType": "bytes32",
-        "name": "",
+        "name": "root",
         "type": "bytes32"
       },
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "range",
         "type": "uint256"
       },
       {
         "internalType": "bytes32",
-        "name": "",
+        "name": "dataHash",
         "type": "bytes32"
       },
       {
         "internalType": "address",
-        "name": "",
+        "name": "backer",
         "type": "address"
       },
       {
@@ -3640,17 +3640,17 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Lease[]",
-        "name": "",
+        "name": "leases",
         "type": "tuple[]"
       },
       {
         "internalType": "bytes[]",
-        "name": "",
+        "name": "signatures",
         "type": "bytes[]"
       },
       {
         "internalType": "string",
-        "name": "",
+        "name": "url",
         "type": "string"
       }
     ],
@@ -3658,7 +3658,7 @@ export const marketAbi = [
     "outputs": [
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "batchId",
         "type": "uint256"
       }
     ],
@@ -3693,12 +3693,12 @@ export const marketAbi = [
     "inputs": [
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "batchId",
         "type": "uint256"
       },
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "verifierMask",
         "type": "uint256"
       }
     ],
@@ -3832,7 +3832,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       }
     ],
@@ -3953,7 +3953,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
@@ -4000,17 +4000,17 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "",
+        "name": "batch",
         "type": "tuple"
       },
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "rangeMask",
         "type": "uint256"
       },
       {
         "internalType": "enum Cause",
-        "name": "",
+        "name": "cause",
         "type": "uint8"
       },
       {
@@ -4027,7 +4027,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Reward[]",
-        "name": "",
+        "name": "rewards",
         "type": "tuple[]"
       }
     ],
@@ -4035,7 +4035,7 @@ export const marketAbi = [
     "outputs": [
       {
         "internalType": "uint256",
-        "name": "",
+        "name": "lost",
         "type": "uint256"
       }
     ],
@@ -4148,7 +4148,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Terms",
-        "name": "",
+        "name": "terms",
         "type": "tuple"
       },
       {
@@ -4195,7 +4195,7 @@ export const marketAbi = [
           }
         ],
         "internalType": "struct Batch",
-        "name": "",
+        "name": "batch",
         "type": "tuple"
       }
     ],
@@ -4203,5 +4203,21 @@ export const marketAbi = [
     "outputs": [],
     "stateMutability": "nonpayable",
     "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "position",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "leaves",
+        "type": "uint256"
+      }
+    ],
+    "name": "PositionOutside",
+    "type": "error"
   }
 ] as const

@@ -1636,7 +1636,7 @@ export const registryAbi = [
           }
         ],
         "internalType": "struct IRegistry.Settlement",
-        "name": "s",
+        "name": "settlement",
         "type": "tuple"
       },
       {
