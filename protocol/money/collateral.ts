@@ -22,7 +22,8 @@ export function collateralUp(terms: CollateralTerms, params: PriceParams): bigin
   const gain = BigInt(terms.maxUnits) * terms.fee + terms.valueAtRisk
   const found = BigInt(terms.auditRate) * detectionBpsDown(params.colluding) * BigInt(params.burnRate)
   const needed = divUp(gain * BPS ** 3n, found)
-  return needed > params.minCollateral ? needed : params.minCollateral
+  if (needed < params.minCollateral) return params.minCollateral
+  return needed
 }
 
 /** C_v of R22: what a false verdict costs the seat that gave it. A commit reverts where a seat is smaller. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+import {Registry} from "../../contracts/Registry.sol";
 import {IRegistry} from "../../contracts/interfaces/IRegistry.sol";
 import {Collateral} from "../../contracts/libraries/Collateral.sol";
 import {Digests} from "../../contracts/libraries/Digests.sol";
@@ -25,6 +26,8 @@ interface VectorsVm {
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
     function toString(uint256 value) external pure returns (string memory);
     function chainId(uint256 id) external;
+    function etch(address where, bytes calldata code) external;
+    function prank(address sender) external;
 }
 
 /// @notice Owners of seats as the vectors name them: by the place of the panel that draws the seat.
@@ -431,6 +434,34 @@ contract VectorsTest {
             keyedDigest: word(m, ".keyedDigest")
         });
         checkSigned(".signed.Verdict", this.hashVerdict(verdict));
+    }
+
+    /// @dev The Registry's own domain: its code at the address that the vector signs for takes the vector's signature.
+    function test_R8_registerKey() public {
+        address here = address(this);
+        Registry made = new Registry(
+            Registry.Config({
+                token: here,
+                market: here,
+                challenges: here,
+                jury: here,
+                seat: 1,
+                standingBond: 1,
+                unbonding: 1,
+                notice: 1,
+                livenessSlash: 0,
+                burnRate: 5_000
+            })
+        );
+        Registry registry = Registry(account(".signed", ".registry"));
+        vm.etch(address(registry), address(made).code);
+        address owner = account(".signed.RegisterKey.message", ".account");
+        address key = account(".signed.RegisterKey.message", ".key");
+        bytes memory signature = this.readBytes(".signed.RegisterKey.signature");
+        vm.prank(owner);
+        registry.registerKey(key, signature);
+        (address held,,) = registry.keyOf(key);
+        require(held == owner && owner != address(0), "owner of the key");
     }
 
     function checkSigned(string memory place, bytes32 structHash) private view {
