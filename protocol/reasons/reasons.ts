@@ -198,6 +198,11 @@ export const REASONS = {
     rule: "R18",
     text: "It would have to commit for itself but has no address that verifiers can reach; start it with --public-url.",
   },
+  WORKER_OWN_BATCHES: {
+    subject: "worker",
+    rule: "R18",
+    text: "It stopped with batches of its own open; it must run until they are final, or they are forfeited.",
+  },
   WORKER_COOLING: {
     subject: "worker",
     rule: "R14",
