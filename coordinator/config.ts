@@ -74,7 +74,10 @@ const Env = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
   ASSAY_LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
-  ASSAY_OPERATOR_TOKEN: z.string().min(16).optional(),
+  ASSAY_OPERATOR_TOKEN: z
+    .string()
+    .regex(/^\S{16,}$/, "expected 16 or more characters without a space")
+    .optional(),
   ASSAY_MIN_FEE: wei(1n),
   ASSAY_COORDINATOR_FEE: wei(0n),
   ASSAY_LEASE_SECONDS: whole(60, 1),

@@ -47,10 +47,7 @@ export function artifactRoutes(app: App, auth: Auth, deps: ArtifactRoutesDeps): 
       }
       const stored = await artifacts.put({ sha256, source, maxBytes: limits.artifactBytes, expectedBytes })
       await registerArtifact(db, { sha256, bytes: stored.bytes, uploader: account })
-      return reply
-        .code(stored.created ? 201 : 200)
-        .serializer(JSON.stringify)
-        .send({ sha256, bytes: stored.bytes })
+      return reply.code(stored.created ? 201 : 200).send({ sha256, bytes: stored.bytes })
     },
   )
 

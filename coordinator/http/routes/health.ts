@@ -12,7 +12,7 @@ export type HealthRoutesDeps = {
 
 export function healthRoutes(app: App, { db, checks }: HealthRoutesDeps): void {
   app.get("/healthz", { schema: { description: "The process lives." } }, async (_request, reply) =>
-    reply.serializer(JSON.stringify).send({ ok: true }),
+    reply.send({ ok: true }),
   )
   app.get("/readyz", { schema: { description: "Database, queue and chain answer." } }, async (_request, reply) => {
     const all = { database: async () => void (await db.execute(sql`SELECT 1`)), ...checks }
@@ -28,9 +28,6 @@ export function healthRoutes(app: App, { db, checks }: HealthRoutesDeps): void {
     )
     const ready = results.every(([, state]) => state === "ok")
     const body: Ready = { ready, checks: Object.fromEntries(results) }
-    return reply
-      .code(ready ? 200 : 503)
-      .serializer(JSON.stringify)
-      .send(body)
+    return reply.code(ready ? 200 : 503).send(body)
   })
 }

@@ -109,7 +109,7 @@ export async function startService({ dir, operatorToken, redisUrl, databaseUrl, 
   const queue = await openQueue({ database, redisUrl, databaseUrl, onError: (error) => void errors.push(error) })
   const artifacts = await openArtifactStore({ dir: join(dir, "artifacts"), minFreeBytes: limits.minFreeDiskBytes })
   const hasher = createHasher()
-  const log = pino({ level: "silent" })
+  const log = pino({ level: process.env.TEST_LOG ?? "silent" })
   const domain: TypedDataDomain = marketDomain({ chainId: 31_337, market: DEPLOYMENT.contracts.market })
   const coordinator = privateKeyToAccount(`0x${"c".repeat(64)}`)
   const clock = { time: 1_800_000_000 }
