@@ -9,7 +9,6 @@ export const HTTP_ERRORS = {
   E_BAD_REQUEST: { status: 400, remedy: "Send what the OpenAPI document asks for; the details name the field." },
   E_BODY_TOO_LARGE: { status: 413, remedy: "Send less at once; /v1/info names the limits." },
   E_NOT_FOUND: { status: 404, remedy: "Check the path or the id." },
-  E_METHOD: { status: 405, remedy: "Use the method that the OpenAPI document names." },
   E_RATE_LIMIT: { status: 429, remedy: "Wait as long as the retry-after header says." },
   E_INTERNAL: { status: 500, remedy: "Try again; tell the operator if it stays." },
   E_SHUTTING_DOWN: { status: 503, remedy: "Try again when the coordinator is back." },
@@ -30,7 +29,6 @@ export const HTTP_ERRORS = {
   // jobs
   E_JOB_UNKNOWN: { status: 404, remedy: "Check the job id and the coordinator's URL." },
   E_JOB_EXISTS: { status: 409, remedy: "This nonce is taken by another job; use the next one." },
-  E_JOB_CLOSED: { status: 409, remedy: "The job takes no more leases." },
   E_JOB_TERMS: { status: 422, remedy: "The details list what is wrong with the terms." },
   E_JOB_SPEC_HASH: { status: 422, remedy: "terms.specHash is not the sha256 of the spec's canonical JSON." },
   E_JOB_PROGRAM_ROOT: {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import test from "node:test"
-import { isEventCode, isReasonCode } from "#protocol"
+import { HTTP_ERRORS, isEventCode, isReasonCode } from "#protocol"
 
 const root = join(import.meta.dirname, "../../..")
 const SUBJECTS = /"((?:JOB|TASK|BATCH|WORKER|AUDIT|DISPUTE|DEMAND|VERIFIER|JUROR)_[A-Z0-9_]+)"/g
@@ -26,4 +26,16 @@ test("behavior: every code that a service writes down stands in the tables", () 
     ),
   )
   assert.deepEqual(unknown, [])
+})
+
+test("behavior: every error of the HTTP table is one that some code throws", () => {
+  const rooms = ["protocol", "coordinator", "worker"].flatMap((room) => [...sources(join(root, room))])
+  const text = rooms
+    .filter((path) => !path.endsWith(join("reasons", "errors.ts")))
+    .map((path) => readFileSync(path, "utf8"))
+    .join("\n")
+  assert.deepEqual(
+    Object.keys(HTTP_ERRORS).filter((code) => !text.includes(`"${code}"`)),
+    [],
+  )
 })
