@@ -84,12 +84,12 @@ contract Jury is IJury, IBound {
 
         // INVARIANT: neither the executor nor who accuses on this sample judges it (R28).
         address[] memory accusers = _accusers[dispute.batchId][dispute.sample];
-        uint256 seats = IRegistry(registry).seatCountAt(dispute.capability, dispute.openBlock);
+        (bytes32 capability, uint256 at_) = (dispute.capability, dispute.commitBlock);
+        uint256 seats = IRegistry(registry).seatCountAt(capability, at_);
         for (uint256 j; j < Ballot.SEATS && seats != 0; ++j) {
-            address owner = IRegistry(registry).seatOwnerAt(
-                dispute.capability, Draw.jurySeat(seed, j, seats), dispute.openBlock
-            );
-            if (owner != dispute.executor && !_contains(accusers, owner)) ballot.seat(owner);
+            address owner = IRegistry(registry).seatOwnerAt(capability, Draw.jurySeat(seed, j, seats), at_);
+            if (owner == dispute.executor || _contains(accusers, owner)) continue;
+            if (IRegistry(registry).seatCount(capability, owner) != 0) ballot.seat(owner);
         }
         uint32 ends = ballot.start(_clock());
         (address[] memory accounts, uint8[] memory weights,,) = jurorsOf(disputeId);

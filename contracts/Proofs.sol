@@ -176,6 +176,7 @@ contract Proofs is IProofs, ChallengeBase {
         dispute.batchHash = Digests.batch(batch);
         dispute.seed = attestation.seed;
         dispute.capability = terms.capability;
+        dispute.commitBlock = batch.commitBlock;
         dispute.leafOutput = signed.leaf.outputCommitment;
         dispute.verdictOutput = verdict.outputCommitment;
         dispute.batchId = checked.batchId;
@@ -189,15 +190,17 @@ contract Proofs is IProofs, ChallengeBase {
 
     // -- Inside ------------------------------------------------------------------------------------------------------
 
-    /// @dev From the draw to the window's end.
+    /// @dev From the draw to the window's end, or to the attest limit while nothing is attested: a batch's life is bounded,
+    /// so that stake that unbonds always outlives what is accused with it.
     function _live(Terms calldata terms, Batch calldata batch, Attestation calldata attestation)
         internal
         view
         returns (Checked memory checked)
     {
         checked = _check(terms, batch, attestation);
-        if (checked.state == BatchState.Drawn) return checked;
-        if (checked.state != BatchState.Attested) revert ChallengeState(checked.batchId, checked.state);
+        if (checked.state != BatchState.Drawn && checked.state != BatchState.Attested) {
+            revert ChallengeState(checked.batchId, checked.state);
+        }
         if (block.timestamp > checked.clock) revert ChallengeOver(checked.batchId, checked.clock);
     }
 

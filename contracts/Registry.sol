@@ -56,8 +56,9 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
     /// @dev One slot. A key counts at block n if registered < n and (revoked is 0 or n <= revoked).
     struct Key {
         address account;
-        uint48 registered;
-        uint48 revoked;
+        uint32 registered;
+        uint32 revoked;
+        uint32 revokedAt; // block timestamp
     }
 
     struct Standing {
@@ -231,7 +232,7 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         (address recovered,,) = ECDSA.tryRecover(digest, signatureByKey);
         // The key itself consents: nobody can claim another's key, and with it the blame for its signatures.
         if (recovered == address(0) || recovered != key) revert KeyBadSignature(key, recovered);
-        _keys[key] = Key(msg.sender, uint48(block.number), 0);
+        _keys[key] = Key(msg.sender, uint32(block.number), 0, 0);
         emit KeyRegistered(msg.sender, key);
     }
 
@@ -239,7 +240,7 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
     function revokeKey(address key) external {
         Key storage held = _keys[key];
         if (held.account != msg.sender || held.revoked != 0) revert KeyNotHeld(key, msg.sender);
-        held.revoked = uint48(block.number);
+        (held.revoked, held.revokedAt) = (uint32(block.number), uint32(block.timestamp));
         emit KeyRevoked(msg.sender, key);
     }
 
@@ -253,6 +254,13 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
     function accountOf(address key, uint256 atBlock) external view returns (address) {
         Key memory held = _keys[key];
         bool counts = held.registered < atBlock && (held.revoked == 0 || atBlock <= held.revoked);
+        return counts ? held.account : address(0);
+    }
+
+    /// @inheritdoc IRegistry
+    function leaserOf(address key, uint256 atBlock, uint256 start) external view returns (address) {
+        Key memory held = _keys[key];
+        bool counts = held.registered < atBlock && (held.revoked == 0 || start <= held.revokedAt);
         return counts ? held.account : address(0);
     }
 
@@ -398,7 +406,14 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         mapping(address account => PairWord) storage pairs = _pairs[coordinator];
         for (uint256 i; i < ranges.length; ++i) {
             address worker = Range.wrap(ranges[i]).worker();
-            pairs[worker] = _sub(pairs[worker], worker, coordinator, collateral);
+            PairWord pair = pairs[worker];
+            // INVARIANT: once its notice has run out, collateral is its owner's alone (R13); else a coordinator that
+            // commits and withdraws bogus batches keeps it locked for ever.
+            uint256 noticeAt = pair.noticeAt();
+            if (noticeAt != 0 && block.timestamp >= noticeAt && !pair.barred()) {
+                revert CollateralLeaving(worker, coordinator, noticeAt);
+            }
+            pairs[worker] = _sub(pair, worker, coordinator, collateral);
         }
         if (bond != 0) pairs[coordinator] = _sub(pairs[coordinator], coordinator, coordinator, bond);
     }

@@ -140,6 +140,7 @@ contract Rules {
         }
         bytes32 separator = Signed.domainSeparator(MARKET);
         address known;
+        uint256 knownStart;
         for (uint256 i; i < shards; ++i) {
             Lease calldata lease = leases[i];
             if (lease.jobId != jobId) revert IMarket.LeaseRefused(i, "jobId");
@@ -152,11 +153,12 @@ contract Rules {
             if (block.timestamp > uint256(lease.expiry) + CLAIM_PERIOD) revert IMarket.LeaseRefused(i, "age");
             (address signer,,) = ECDSA.tryRecover(Signed.digest(separator, Signed.hash(lease)), signatures[i]);
             if (signer == address(0)) revert IMarket.LeaseSigner(i, signer);
-            if (signer == known) continue;
-            if (IRegistry(REGISTRY).accountOf(signer, block.number) != coordinator) {
+            // What counts for a start counts for every earlier one.
+            if (signer == known && lease.start <= knownStart) continue;
+            if (IRegistry(REGISTRY).leaserOf(signer, block.number, lease.start) != coordinator) {
                 revert IMarket.LeaseSigner(i, signer);
             }
-            known = signer;
+            (known, knownStart) = (signer, lease.start);
         }
     }
 

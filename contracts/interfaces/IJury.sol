@@ -6,7 +6,9 @@ import {Verdict} from "../types/Messages.sol";
 import {Terms} from "../types/Terms.sol";
 
 /// @title The jury that decides mismatches until a referee does (R28, R29)
-/// @notice 21 seats of a second seed vote an output commitment by commit and reveal. Holds no token.
+/// @notice 21 seats of a second seed vote an output commitment by commit and reveal. Seats are those of the commit
+/// block, like a verifier's: whoever is caught cannot stake a jury of friends in the block of the accusation. An owner who
+/// has left since counts for nothing and is charged nothing. Holds no token.
 /// An abstention (output 0) counts as a move and as revealed weight, for nobody.
 interface IJury {
     enum Outcome {
@@ -39,6 +41,7 @@ interface IJury {
         address executor; // the range's worker
         uint32 position;
         uint8 rangeIndex;
+        uint64 commitBlock; // whose seat owners judge, as far as they have seats still
     }
 
     struct Tally {

@@ -23,6 +23,8 @@ interface IRegistry is IBound {
     error CollateralShort(address account, address coordinator, uint256 free, uint256 needed);
     /// @notice Free collateral leaves only after notice (R13); `noticeAt` is 0 if none was given.
     error CollateralNotice(address account, address coordinator, uint256 noticeAt);
+    /// @notice The notice of this collateral has run out, so it can be locked no more (R13).
+    error CollateralLeaving(address account, address coordinator, uint256 noticeAt);
     /// @notice The account is barred with this coordinator by a verdict slash until `until` (R22).
     error CollateralBarred(address account, address coordinator, uint256 until);
     /// @notice The account is not barred with this coordinator.
@@ -116,6 +118,11 @@ interface IRegistry is IBound {
 
     /// @notice Whose key this was at a block: registered before it, and not revoked before it; 0 if nobody's.
     function accountOf(address key, uint256 atBlock) external view returns (address);
+
+    /// @notice Whose lease it is that this key signed for work from `start` (block timestamp), in a batch committed at
+    /// `atBlock`: a revoked key's leases that began before its end still count, since a coordinator could otherwise take
+    /// them back after the work was done (R18); 0 if nobody's.
+    function leaserOf(address key, uint256 atBlock, uint256 start) external view returns (address);
 
     // -- Collateral and pay (R10, R13) -------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ library Openings {
         ) revert OpeningReceipt(receipt.leaseHash, receipt.shardRoot, receipt.units);
 
         address key = ECDSA.recoverCalldata(Signed.digest(separator, leaseHash), leaseSignature);
-        if (registry.accountOf(key, batch.commitBlock) != terms.coordinator) {
+        if (registry.leaserOf(key, batch.commitBlock, lease.start) != terms.coordinator) {
             revert OpeningSigner(true, key, terms.coordinator);
         }
         key = ECDSA.recoverCalldata(Signed.digest(separator, Signed.hash(receipt)), receiptSignature);

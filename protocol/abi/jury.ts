@@ -739,6 +739,11 @@ export const juryAbi = [
             "internalType": "uint8",
             "name": "rangeIndex",
             "type": "uint8"
+          },
+          {
+            "internalType": "uint64",
+            "name": "commitBlock",
+            "type": "uint64"
           }
         ],
         "internalType": "struct IJury.Case",
@@ -986,6 +991,11 @@ export const juryAbi = [
             "internalType": "uint8",
             "name": "rangeIndex",
             "type": "uint8"
+          },
+          {
+            "internalType": "uint64",
+            "name": "commitBlock",
+            "type": "uint64"
           }
         ],
         "internalType": "struct IJury.Case",

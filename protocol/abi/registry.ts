@@ -111,6 +111,27 @@ export const registryAbi = [
         "internalType": "address",
         "name": "coordinator",
         "type": "address"
+      },
+      {
+        "internalType": "uint256",
+        "name": "noticeAt",
+        "type": "uint256"
+      }
+    ],
+    "name": "CollateralLeaving",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "address",
+        "name": "account",
+        "type": "address"
+      },
+      {
+        "internalType": "address",
+        "name": "coordinator",
+        "type": "address"
       }
     ],
     "name": "CollateralNotBarred",
@@ -1206,6 +1227,35 @@ export const registryAbi = [
         "internalType": "uint256",
         "name": "until",
         "type": "uint256"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "address",
+        "name": "key",
+        "type": "address"
+      },
+      {
+        "internalType": "uint256",
+        "name": "atBlock",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "start",
+        "type": "uint256"
+      }
+    ],
+    "name": "leaserOf",
+    "outputs": [
+      {
+        "internalType": "address",
+        "name": "",
+        "type": "address"
       }
     ],
     "stateMutability": "view",

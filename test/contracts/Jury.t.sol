@@ -139,10 +139,10 @@ contract JuryTest is JuryBase {
         work;
     }
 
-    /// @notice Every weight is the number of the 21 drawn seats that the juror owned when the dispute was opened.
+    /// @notice Every weight is the number of the 21 drawn seats that the juror owned at the commit.
     function testFuzz_R28_jury_isDrawnFromTheSecondSeed(bytes32 blockHash) external {
         vm.assume(blockHash != 0);
-        (, uint256 id) = _accused();
+        (Work memory work, uint256 id) = _accused();
         uint256 openBlock = _openBlock(id);
         mine(3);
         vm.setBlockhash(openBlock + 2, blockHash);
@@ -153,8 +153,8 @@ contract JuryTest is JuryBase {
             uint256 seats;
             for (uint256 j; j < 21; ++j) {
                 uint256 seat = uint256(keccak256(abi.encode(bytes32("assay.jury"), seed, j)))
-                    % registry.seatCountAt(CAPABILITY, openBlock);
-                if (registry.seatOwnerAt(CAPABILITY, seat, openBlock) == jurors[i]) ++seats;
+                    % registry.seatCountAt(CAPABILITY, work.batch.commitBlock);
+                if (registry.seatOwnerAt(CAPABILITY, seat, work.batch.commitBlock) == jurors[i]) ++seats;
             }
             vm.assertEq(weights[i], seats, "weight");
         }
