@@ -5,6 +5,7 @@ import { describeError } from "./shared/errors.ts"
 import { openSpender } from "./shared/openClient.ts"
 import { amount, formatAmount } from "./shared/output.ts"
 import { parseJobId } from "./shared/parse.ts"
+import { refundedOf } from "./shared/refund.ts"
 
 export function configure(command: Command): void {
   command
@@ -15,15 +16,16 @@ export function configure(command: Command): void {
     .action(
       action(async (context, _options, [id = ""]) => {
         const jobId = parseJobId(id)
-        const { client } = await openSpender(context)
+        const { client, account } = await openSpender(context)
         const tx = await client.close(jobId)
         let refunded = 0n
         let later: string | null = null
         try {
-          refunded = (await client.refund(jobId)).amount
+          await client.refund(jobId)
         } catch (error) {
           later = describeError(error).message
         }
+        refunded = await refundedOf({ client, account: account.address }, jobId)
         context.out.result(
           { jobId: formatJobId(jobId), tx, ...amount("refunded", refunded), refundLater: later },
           () =>

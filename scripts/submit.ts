@@ -1,4 +1,5 @@
 import type { Command } from "commander"
+import type { LocalAccount } from "viem"
 import { formatJobId, type JobView } from "#protocol"
 import { isLocal } from "./shared/accounts.ts"
 import { action, type Context } from "./shared/action.ts"
@@ -71,7 +72,7 @@ type Waited = { view: JobView; outputs: WrittenOutput[]; refunded: bigint }
 
 async function wait(
   { out, signal }: Context,
-  { client }: OpenClient,
+  { client, account }: OpenClient & { account: LocalAccount },
   { jobId, dir }: { jobId: bigint; dir: string },
 ): Promise<Waited> {
   const progress = createProgress(out)
@@ -86,6 +87,6 @@ async function wait(
   }
   const outputs = await writeOutputs(dir, await client.results(jobId, { signal }))
   out.say(`outputs are in ${dir}`)
-  const refunded = await settleRefund(client, { jobId, signal })
+  const refunded = await settleRefund({ client, account: account.address }, jobId)
   return { view, outputs, refunded }
 }

@@ -60,7 +60,7 @@ async function refuseIfUp({ home }: Context): Promise<void> {
 async function run(context: Context, options: Options): Promise<void> {
   const { home, out, signal } = context
   const { port, rpcPort, host } = options
-  const stack = createStack({ home, host, say: out.say })
+  const stack = createStack({ home, host, say: out.say, signal })
   try {
     out.say("starting a local chain")
     const chain = await stack.startChain(rpcPort)

@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs"
 import { resolve } from "node:path"
 import type { Command } from "commander"
-import { z } from "zod"
-import { DeploymentSchema, type MemoryTier } from "#protocol"
+import type { MemoryTier } from "#protocol"
 
 import { isLocal, openKey } from "./shared/accounts.ts"
 import { action, type Context } from "./shared/action.ts"
@@ -60,7 +59,7 @@ async function run(context: Context, options: Options): Promise<void> {
     {
       rpcUrl,
       coordinatorUrl: context.coordinatorUrl,
-      deployment: z.encode(DeploymentSchema, deployment),
+      deployment,
       accountKey: owner.key,
       sessionKey: await openSessionKey(context, role),
       home: context.home.path,

@@ -33,7 +33,8 @@ export function tellChain({ chain, deployment, story }: ChainStoryDeps): () => P
   }
 }
 
-const OUTCOMES = ["the worker's leaf stands: the accuser loses", "the leaf is refuted", "no majority"]
+/** As the contracts number them. */
+const OUTCOMES = ["not resolved", "the worker's leaf stands: the accuser loses", "the leaf is refuted", "no majority"]
 const CAUSES = ["its own fault", "the coordinator's fault", "nobody's fault"]
 
 function tellEvent({ tell, nameOf }: Story, event: History["events"][number]): void {

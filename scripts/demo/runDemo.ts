@@ -13,6 +13,7 @@ import type { Home } from "../shared/home.ts"
 import { formatAmount, type Output } from "../shared/output.ts"
 import { parseAddress } from "../shared/parse.ts"
 import { freePort } from "../shared/ports.ts"
+import { settleRefund } from "../shared/refund.ts"
 import { createStack, type RunningWorker } from "../shared/stack.ts"
 import { ROOT } from "../shared/version.ts"
 import { tellChain } from "./chainStory.ts"
@@ -48,9 +49,11 @@ export async function runDemo({ home, out, signal }: DemoDeps): Promise<DemoResu
     if (name === CHEAT && event.kind === "receipt") cheatShards.add(`${event.jobId}/${event.shard}`)
     for (const listener of listeners) listener()
   }
-  // Batches close after three seconds instead of ten: the demo has one small job, and people are watching.
-  const env = { ASSAY_BATCH_MAX_AGE_SECONDS: "3" }
-  const stack = createStack({ home, env, say: out.say, onEvent })
+  // The demo has one small job, and people are watching: batches close after three seconds instead of ten, and leases
+  // end after 20 instead of the 60 that the contracts allow. A shard that was voided waits for the end of its old lease,
+  // for two that overlap would convict the coordinator (R14).
+  const env = { ASSAY_BATCH_MAX_AGE_SECONDS: "3", ASSAY_LEASE_SECONDS: "20" }
+  const stack = createStack({ home, env, say: out.say, signal, onEvent })
   try {
     const glyphs = await loadGlyphs({ count: TASKS, seed: 7 })
     story.tell(
@@ -124,8 +127,8 @@ export async function runDemo({ home, out, signal }: DemoDeps): Promise<DemoResu
       roles: [...HONEST, "coordinator"],
       coordinator: parseAddress(coordinator.account),
     })
-    const refund = await client.refund(outcome.jobId)
-    story.tell("refund", `${formatAmount(refund.amount)} of the escrow were not used and go back to the requester`)
+    const refunded = await settleRefund({ client, account: account.address }, outcome.jobId)
+    story.tell("refund", `${formatAmount(refunded)} of the escrow were not used and go back to the requester`)
     const verified = await client.verify(outcome.jobId, { rerun: true, signal })
     for (const { name, detail } of verified.checks.filter(({ ok }) => ok === false))
       story.tell("verify", `WRONG: ${name}: ${detail}`)
@@ -142,7 +145,7 @@ export async function runDemo({ home, out, signal }: DemoDeps): Promise<DemoResu
       coordinatorUrl: coordinator.url,
       deployment,
       jobId: outcome.jobId,
-      refunded: refund.amount,
+      refunded,
       verified: verified.ok,
     })
     if (!final.json.conserved || !verified.ok) {

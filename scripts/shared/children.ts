@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs"
+import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { createInterface } from "node:readline"
 import { CliError } from "./errors.ts"
@@ -28,7 +28,9 @@ export type StartChildParams = {
   onEvent?: (event: ChildEvent) => void
 }
 
-const STOP_GRACE_MS = 15_000
+const STOP_GRACE_MS = 20_000
+/** The slowest start loads onnxruntime and tests itself, on a machine that has other things to do. */
+const READY_MS = 120_000
 
 /** Starts one of our own commands as a process of its own, by the Node that runs us. */
 export function startChild({ name, args, logPath, env = {}, onEvent }: StartChildParams): Child {
@@ -48,13 +50,23 @@ export function startChild({ name, args, logPath, env = {}, onEvent }: StartChil
     if (child.stdout) {
       createInterface({ input: child.stdout }).on("line", (line) => {
         const event = parseLine(line)
-        if (!event) return
+        // What a library or a logger prints there belongs to the log.
+        if (!event) return appendFileSync(logPath, `${line}\n`)
         if (event.event === "ready") resolve(event)
         const error = event.error as { code: string; message: string } | undefined
         if (error) reject(new CliError(error.code, error.message))
         onEvent?.(event)
       })
     }
+    const late = setTimeout(
+      () =>
+        reject(
+          new CliError("E_PROCESS_SLOW", `${name} was not ready after ${READY_MS / 1000} s: ${lastLine(logPath)}`),
+        ),
+      READY_MS,
+    )
+    void exited.then(() => clearTimeout(late))
+    late.unref()
     void exited.then((code) =>
       // The error's own line may still be on its way through the pipe.
       setTimeout(
@@ -79,9 +91,9 @@ export function startChild({ name, args, logPath, env = {}, onEvent }: StartChil
 function parseLine(line: string): ChildEvent | undefined {
   try {
     const value: unknown = JSON.parse(line)
-    return typeof value === "object" && value !== null ? (value as ChildEvent) : undefined
+    if (typeof value !== "object" || value === null) return undefined
+    return "event" in value || "kind" in value || "error" in value ? (value as ChildEvent) : undefined
   } catch {
-    // Not ours: a library that prints. The log has what goes to stderr.
     return undefined
   }
 }

@@ -15,6 +15,8 @@ export function stopSignal(): AbortSignal {
   process.on("SIGTERM", stop)
   if (process.env.ASSAY_SUPERVISED && process.connected) {
     process.once("disconnect", () => controller.abort(new Error("the supervisor is gone")))
+    // Listening must not keep a process alive that has done its work.
+    process.channel?.unref()
   }
   signal = controller.signal
   return signal

@@ -25,6 +25,8 @@ export type StackDeps = {
   /** DATABASE_URL and REDIS_URL for the coordinator, and what else its processes should find. */
   env?: Record<string, string | undefined>
   say: (text: string) => void
+  /** Its abort stops everything, and with it whatever waits for one of the processes. */
+  signal?: AbortSignal
   onEvent?: (name: string, event: ChildEvent) => void
 }
 
@@ -42,12 +44,13 @@ export type Stack = {
  * The local network as processes: chain, contracts, coordinator, workers, each one of our own commands. `up`, `demo`
  * and the end-to-end tests differ in what they start and when; this is what they share.
  */
-export function createStack({ home, host = "127.0.0.1", env = {}, say, onEvent }: StackDeps): Stack {
+export function createStack({ home, host = "127.0.0.1", env = {}, say, signal, onEvent }: StackDeps): Stack {
   const children: Child[] = []
   let rpcUrl = ""
   let apiUrl = ""
 
   const start = (name: string, args: string[]): Child => {
+    if (signal?.aborted) throw new CliError("E_INTERRUPTED", "stopped before everything was started")
     const child = startChild({
       name,
       args: [...args, "--home", home.path, "--network", "local", ...urls()],
@@ -64,6 +67,16 @@ export function createStack({ home, host = "127.0.0.1", env = {}, say, onEvent }
     if (typeof value === "string") return value
     throw new CliError("E_INTERNAL", `a process said ready without '${field}'`)
   }
+
+  async function stop(): Promise<void> {
+    const isLast = (child: Child) => child.name === "chain"
+    const isCoordinator = (child: Child) => child.name === "coordinator"
+    const workers = children.filter((child) => !isLast(child) && !isCoordinator(child))
+    for (const group of [workers, children.filter(isCoordinator), children.filter(isLast)]) {
+      await Promise.all(group.map((child) => child.stop()))
+    }
+  }
+  signal?.addEventListener("abort", () => void stop(), { once: true })
 
   return {
     children,
@@ -106,14 +119,7 @@ export function createStack({ home, host = "127.0.0.1", env = {}, say, onEvent }
       ])
       return { ...plan, account: text(await child.ready, "account"), child }
     },
-    async stop() {
-      const isLast = (child: Child) => child.name === "chain"
-      const isCoordinator = (child: Child) => child.name === "coordinator"
-      const workers = children.filter((child) => !isLast(child) && !isCoordinator(child))
-      for (const group of [workers, children.filter(isCoordinator), children.filter(isLast)]) {
-        await Promise.all(group.map((child) => child.stop()))
-      }
-    },
+    stop,
   }
 }
 
