@@ -17,7 +17,6 @@ import {BATCH_COUNT, BatchWord} from "./types/BatchWord.sol";
 import {JobWord} from "./types/JobWord.sol";
 import {Lease} from "./types/Messages.sol";
 import {Terms} from "./types/Terms.sol";
-import {VerifierWord} from "./types/VerifierWord.sol";
 
 /// @title The market
 /// @notice See IMarket. The paths of every batch are here, the rare ones in MarketRare, the parameters in Rules.
@@ -42,18 +41,70 @@ contract Market is IMarket, MarketState, Multicall {
     ) external nonReentrant returns (uint256 batchId) {
         _checkTermsOf(jobId, terms);
         if (terms.coordinator != msg.sender) revert MarketUnauthorized(msg.sender);
-        Batch memory batch = Batch({
-            jobId: jobId,
-            number: 0,
-            firstShard: firstShard,
-            root: root,
-            commitBlock: uint64(block.number),
-            committer: msg.sender,
-            backer: msg.sender,
-            ranges: ranges
-        });
-        batchId = _commit(terms, batch, true);
-        emit BatchCommitted(batchId, jobId, batch, dataHash, "");
+        (uint256 units, uint256 bits) = _checkRanges(ranges);
+        uint256 index = _reserve(terms, jobId, firstShard, units, bits, true);
+        batchId = Hashes.batchId(jobId, uint32(index));
+        bytes32 batchHash = _logCommitted(batchId, index, firstShard, root, ranges, dataHash);
+        _batches[batchId] = _word(Digests.committed(batchHash), BatchState.Committed, block.timestamp + ATTEST_LIMIT);
+        uint256 collateral = _collateral(terms);
+        REGISTRY.lock(
+            msg.sender, ranges, collateral, collateral * ranges.length, terms.capability, MIN_SEATS, MIN_OWNERS
+        );
+    }
+
+    /// @dev R5: workers ascend, masks are disjoint. That the shards and units are the job's is checked for all together.
+    function _checkRanges(uint256[] calldata ranges) private view returns (uint256 units, uint256 bits) {
+        if (ranges.length == 0) revert RangesEmpty();
+        uint256 previous;
+        // Cannot overflow: disjoint masks of 64 bits make at most 64 ranges of 32-bit units.
+        unchecked {
+            for (uint256 i; i < ranges.length; ++i) {
+                uint256 word = ranges[i];
+                uint256 mask = uint64(word);
+                if (word >> 96 <= previous) revert RangeOrder(i);
+                previous = word >> 96;
+                if (previous == uint160(msg.sender)) revert RangeCoordinator(i);
+                if (mask == 0 || mask & bits != 0) revert RangeMask(i, mask);
+                if (uint32(word >> 64) == 0) revert RangeUnits(i, 0, 0);
+                bits |= mask;
+                units += uint32(word >> 64);
+            }
+        }
+    }
+
+    /// @dev Equal to `keccak256(abi.encode(batch))` and `emit BatchCommitted(batchId, jobId, batch, dataHash, "")` for a
+    /// batch of the caller, at half the gas: hash and event share one buffer.
+    function _logCommitted(
+        uint256 batchId,
+        uint256 index,
+        uint256 firstShard,
+        bytes32 root,
+        uint256[] calldata ranges,
+        bytes32 dataHash
+    ) private returns (bytes32 batchHash) {
+        bytes32 topic = BatchCommitted.selector;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            let size := shl(5, ranges.length)
+            // The event's data: offset of batch, dataHash, offset of url, batch (eight words, length, ranges), url.
+            mstore(data, 0x60)
+            mstore(add(data, 0x20), dataHash)
+            mstore(add(data, 0x40), 0x20) // for the hash alone: the offset that abi.encode puts before a tuple
+            mstore(add(data, 0x60), shr(32, batchId))
+            mstore(add(data, 0x80), index)
+            mstore(add(data, 0xa0), firstShard)
+            mstore(add(data, 0xc0), root)
+            mstore(add(data, 0xe0), number())
+            mstore(add(data, 0x100), caller())
+            mstore(add(data, 0x120), caller())
+            mstore(add(data, 0x140), 0x100)
+            mstore(add(data, 0x160), ranges.length)
+            calldatacopy(add(data, 0x180), ranges.offset, size)
+            batchHash := keccak256(add(data, 0x40), add(size, 0x140))
+            mstore(add(data, 0x40), add(size, 0x180))
+            mstore(add(data, add(size, 0x180)), 0)
+            log3(data, add(size, 0x1a0), topic, batchId, shr(32, batchId))
+        }
     }
 
     /// @inheritdoc IMarket
@@ -94,11 +145,37 @@ contract Market is IMarket, MarketState, Multicall {
         if (block.timestamp > word.clock()) revert BatchTooLate(batchId, word.clock());
         if (silentRanges >> batch.ranges.length != 0) revert SilentUnknown(silentRanges);
         _checkVerifiers(terms, batch, verifiers, silentRanges != 0);
-        Attestation memory attestation = Attestation(seed, verdictRoot, verifiers, silentRanges);
-        _batches[batchId] = _with(
-            word, Digests.attesting(batchHash, attestation), BatchState.Attested, block.timestamp + WINDOW
-        );
-        emit BatchAttested(batchId, attestation);
+        uint192 digest = _logAttested(batchId, batchHash, seed, verdictRoot, verifiers, silentRanges);
+        _batches[batchId] = _with(word, digest, BatchState.Attested, block.timestamp + WINDOW);
+    }
+
+    /// @dev Equal to `Digests.attested(batchHash, attestation)` and `emit BatchAttested(batchId, attestation)`, at half
+    /// the gas: hash and event share one buffer.
+    function _logAttested(
+        uint256 batchId,
+        bytes32 batchHash,
+        bytes32 seed,
+        bytes32 verdictRoot,
+        uint256[] calldata verifiers,
+        uint256 silentRanges
+    ) private returns (uint192 digest) {
+        bytes32 topic = BatchAttested.selector;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            let size := shl(5, verifiers.length)
+            mstore(data, batchHash)
+            mstore(add(data, 0x20), 0x40)
+            mstore(add(data, 0x40), seed)
+            mstore(add(data, 0x60), verdictRoot)
+            mstore(add(data, 0x80), 0x80)
+            mstore(add(data, 0xa0), silentRanges)
+            mstore(add(data, 0xc0), verifiers.length)
+            calldatacopy(add(data, 0xe0), verifiers.offset, size)
+            digest := and(keccak256(data, add(size, 0xe0)), 0xffffffffffffffffffffffffffffffffffffffffffffffff)
+            // The event's data is the same tuple behind its own offset.
+            mstore(add(data, 0x20), 0x20)
+            log2(add(data, 0x20), add(size, 0xc0), topic, batchId)
+        }
     }
 
     /// @dev INVARIANT: what verifiers can be credited never exceeds what the commit reserved (R23).
@@ -106,21 +183,26 @@ contract Market is IMarket, MarketState, Multicall {
         private
         pure
     {
-        uint256 bits = Positions.union(batch.ranges);
-        uint256 k = Draw.samples(terms.auditRate, Positions.leaves(terms, batch.firstShard, bits));
+        uint256 k = Draw.samples(
+            terms.auditRate, Positions.leaves(terms, batch.firstShard, Positions.union(batch.ranges))
+        );
         uint256 most = k < Draw.PANEL_SEATS ? k : Draw.PANEL_SEATS;
         if (verifiers.length > most) revert VerifierTooMany(verifiers.length, most);
-        address previous;
+        uint256 maxUnits = terms.maxUnits;
+        uint256 previous;
         uint256 counted;
-        for (uint256 i; i < verifiers.length; ++i) {
-            VerifierWord word = VerifierWord.wrap(verifiers[i]);
-            if (word.verifier() <= previous) revert VerifierOrder(i);
-            uint256 count = word.count();
-            if (count == 0 || word.units() > count * terms.maxUnits) {
-                revert VerifierUnits(i, word.units(), count * terms.maxUnits);
+        // Cannot overflow: at most 16 counts of 32 bits, and products of 32 bits each.
+        unchecked {
+            for (uint256 i; i < verifiers.length; ++i) {
+                uint256 word = verifiers[i];
+                if (word >> 96 <= previous) revert VerifierOrder(i);
+                previous = word >> 96;
+                uint256 count = uint32(word >> 64);
+                if (count == 0 || uint64(word) > count * maxUnits) {
+                    revert VerifierUnits(i, uint64(word), count * maxUnits);
+                }
+                counted += count;
             }
-            previous = word.verifier();
-            counted += count;
         }
         // Every sample has a verdict, or the ranges without one are named; never both.
         if (silent ? counted >= k : counted != k) revert VerifierCount(counted, k);
@@ -135,9 +217,10 @@ contract Market is IMarket, MarketState, Multicall {
         BatchWord word = _batches[batchId];
         if (word.state() != BatchState.Attested) revert BatchWrongState(batchId, word.state());
         if (block.timestamp <= word.clock()) revert BatchTooEarly(batchId, word.clock());
-        uint192 digest = Digests.attested(Digests.batch(batch), attestation);
+        bytes32 batchHash = Digests.batch(batch);
+        if (word.digest() != Digests.attested(batchHash, attestation)) revert BatchMismatch(batchId);
         (uint256 paid, uint256 voided, uint256 audited) =
-            _end(terms, batch, attestation.verifiers, attestation.silentRanges, BatchState.Final, digest, word);
+            _end(terms, batch, attestation.verifiers, attestation.silentRanges, BatchState.Final, batchHash, word);
         emit BatchFinalized(batchId, paid, voided, audited);
     }
 

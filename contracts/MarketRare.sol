@@ -107,9 +107,7 @@ contract MarketRare is MarketState {
         RULES.checkLeases(
             jobId, firstShard, Range.wrap(range).mask(), terms.coordinator, msg.sender, lastLease, leases, signatures
         );
-        Batch memory batch = _ownBatch(jobId, firstShard, root, range, backer);
-        batchId = _commit(terms, batch, true);
-        emit IMarket.BatchCommitted(batchId, jobId, batch, dataHash, url);
+        batchId = _commitOwn(terms, _ownBatch(jobId, firstShard, root, range, backer), dataHash, url, true);
     }
 
     /// @notice See IMarket.
@@ -137,10 +135,8 @@ contract MarketRare is MarketState {
             ) revert IMarket.ClaimRefused(fromId, mask, side.claimable & old.mask(), side.claimUntil);
             side.claimable &= ~uint64(mask);
         }
-        Batch memory batch = _ownBatch(from.jobId, firstShard, root, range, backer);
-        batchId = _commit(terms, batch, false);
+        batchId = _commitOwn(terms, _ownBatch(from.jobId, firstShard, root, range, backer), dataHash, url, false);
         emit IMarket.ShardsReclaimed(fromId, batchId, mask);
-        emit IMarket.BatchCommitted(batchId, from.jobId, batch, dataHash, url);
     }
 
     function _ownBatch(uint192 jobId, uint32 firstShard, bytes32 root, uint256 range, address backer)
@@ -154,6 +150,30 @@ contract MarketRare is MarketState {
         return Batch(jobId, 0, firstShard, root, uint64(block.number), msg.sender, backer, ranges);
     }
 
+    /// @dev R18: a batch of one range whose worker is its own coordinator; C is locked once.
+    function _commitOwn(
+        Terms calldata terms,
+        Batch memory batch,
+        bytes32 dataHash,
+        string calldata url,
+        bool mark
+    ) private returns (uint256 batchId) {
+        // INVARIANT: committer and coordinator differ in every self-commit, which is how its end tells them apart.
+        if (msg.sender == terms.coordinator) revert IMarket.RangeCoordinator(0);
+        Range range = Range.wrap(batch.ranges[0]);
+        if (range.mask() == 0) revert IMarket.RangeMask(0, 0);
+        if (range.units() == 0) revert IMarket.RangeUnits(0, 0, 0);
+        batch.number = uint32(_reserve(terms, batch.jobId, batch.firstShard, range.units(), range.mask(), mark));
+        batchId = Hashes.batchId(batch.jobId, batch.number);
+        _batches[batchId] = _word(
+            Digests.committed(keccak256(abi.encode(batch))), BatchState.Committed, block.timestamp + ATTEST_LIMIT
+        );
+        REGISTRY.lock(
+            batch.backer, batch.ranges, _collateral(terms), 0, terms.capability, MIN_SEATS, MIN_OWNERS
+        );
+        emit IMarket.BatchCommitted(batchId, batch.jobId, batch, dataHash, url);
+    }
+
     /// @notice See IMarket.
     function withdrawBatch(Terms calldata terms, Batch calldata batch) external nonReentrant {
         uint256 batchId = Hashes.batchId(batch.jobId, batch.number);
@@ -163,7 +183,9 @@ contract MarketRare is MarketState {
         // INVARIANT: nobody leaves a batch whose samples can be known (R17, assumption A2 of the theorem).
         uint256 seedBlock = BEACON.seedBlock(batch.commitBlock);
         if (block.number >= seedBlock) revert IMarket.BatchTooLate(batchId, seedBlock);
-        _end(terms, batch, batch.ranges[:0], 0, BatchState.Withdrawn, Digests.committed(Digests.batch(batch)), word);
+        bytes32 batchHash = Digests.batch(batch);
+        if (word.digest() != Digests.committed(batchHash)) revert IMarket.BatchMismatch(batchId);
+        _end(terms, batch, batch.ranges[:0], 0, BatchState.Withdrawn, batchHash, word);
         emit IMarket.BatchWithdrawn(batchId);
     }
 
@@ -171,12 +193,13 @@ contract MarketRare is MarketState {
     function forfeit(Terms calldata terms, Batch calldata batch, bytes32 seed) external nonReentrant {
         uint256 batchId = Hashes.batchId(batch.jobId, batch.number);
         BatchWord word = _batches[batchId];
-        uint192 digest;
-        if (word.state() == BatchState.Committed) digest = Digests.committed(Digests.batch(batch));
-        else if (word.state() == BatchState.Drawn) digest = Digests.drawn(Digests.batch(batch), seed);
-        else revert IMarket.BatchWrongState(batchId, word.state());
+        bytes32 batchHash = Digests.batch(batch);
+        uint192 digest = Digests.committed(batchHash);
+        if (word.state() == BatchState.Drawn) digest = Digests.drawn(batchHash, seed);
+        else if (word.state() != BatchState.Committed) revert IMarket.BatchWrongState(batchId, word.state());
+        if (word.digest() != digest) revert IMarket.BatchMismatch(batchId);
         if (block.timestamp <= word.clock()) revert IMarket.BatchTooEarly(batchId, word.clock());
-        _end(terms, batch, batch.ranges[:0], 0, BatchState.Forfeited, digest, word);
+        _end(terms, batch, batch.ranges[:0], 0, BatchState.Forfeited, batchHash, word);
         emit IMarket.BatchForfeited(batchId);
     }
 

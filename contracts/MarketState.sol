@@ -94,61 +94,41 @@ abstract contract MarketState is ReentrancyGuardTransient {
         }
     }
 
-    /// @dev Numbers and stores a batch: reserves fees and audit pay, marks its shards, locks collateral and bond.
-    function _commit(Terms calldata terms, Batch memory batch, bool mark) internal returns (uint256 batchId) {
-        uint192 jobId = batch.jobId;
+    /// @dev Reserves fees and audit pay of a new batch and marks its shards: everything that the job's books must hold.
+    /// @param mark false when the shards are marked already, for the worker that claims them
+    function _reserve(
+        Terms calldata terms,
+        uint192 jobId,
+        uint256 firstShard,
+        uint256 units,
+        uint256 bits,
+        bool mark
+    ) internal returns (uint256 index) {
         JobWord job = _jobs[jobId];
         if (mark) {
             // A claim has its own limit, and may come after the job's.
             uint256 until = _lastCommit(jobId, terms, job);
             if (block.timestamp > until) revert IMarket.JobOver(jobId, until);
         }
-        (uint256 units, uint256 bits) = _checkRanges(terms, batch);
+        uint256 shards = Positions.shards(terms);
+        // Shifts of 256 and more leave nothing: only bits at or beyond the job's end are refused.
+        if (firstShard >= shards || bits >> (shards - firstShard) != 0) revert IMarket.RangeMask(64, bits);
+        uint256 leaves = Positions.leaves(terms, firstShard, bits);
+        if (units > leaves * terms.maxUnits) revert IMarket.RangeUnits(64, units, leaves * terms.maxUnits);
         uint256 fees = units * (uint256(terms.fee) + terms.coordinatorFee);
-        uint256 audit = Collateral.reserveUp(terms, Positions.leaves(terms, batch.firstShard, bits));
+        uint256 audit = Collateral.reserveUp(terms, leaves);
         if (job.fees() < fees) revert IMarket.JobEscrowShort(jobId, job.fees(), fees);
         if (job.audit() < audit) revert IMarket.JobAuditShort(jobId, job.audit(), audit);
-        uint256 number = job.batches();
-        if (number == type(uint24).max || job.open() == type(uint16).max) revert IMarket.JobFull(jobId, number, job.open());
+        index = job.batches();
+        if (index == type(uint24).max || job.open() == type(uint16).max) {
+            revert IMarket.JobFull(jobId, index, job.open());
+        }
         // Cannot borrow or carry between fields: each was compared with its bound just now.
         unchecked {
             _jobs[jobId] =
                 JobWord.wrap(JobWord.unwrap(job) - fees - (audit << JOB_AUDIT) + (1 << JOB_BATCHES) + (1 << JOB_OPEN));
         }
-        if (mark) _mark(jobId, batch.firstShard, bits);
-        batch.number = uint32(number);
-        batchId = Hashes.batchId(jobId, batch.number);
-        _batches[batchId] = _word(
-            Digests.committed(keccak256(abi.encode(batch))), BatchState.Committed, block.timestamp + ATTEST_LIMIT
-        );
-        uint256 collateral = _collateral(terms);
-        uint256 bond = batch.committer == terms.coordinator ? collateral * batch.ranges.length : 0;
-        REGISTRY.lock(batch.backer, batch.ranges, collateral, bond, terms.capability, MIN_SEATS, MIN_OWNERS);
-    }
-
-    /// @dev R5: workers ascend, masks are disjoint and inside the job, units are what the tasks can have.
-    function _checkRanges(Terms calldata terms, Batch memory batch)
-        internal
-        pure
-        returns (uint256 units, uint256 bits)
-    {
-        uint256 count = batch.ranges.length;
-        if (count == 0) revert IMarket.RangesEmpty();
-        uint256 shards = Positions.shards(terms);
-        uint256 beyond = batch.firstShard >= shards ? 0 : shards - batch.firstShard;
-        address previous;
-        for (uint256 i; i < count; ++i) {
-            Range range = Range.wrap(batch.ranges[i]);
-            (address worker, uint256 mask) = (range.worker(), range.mask());
-            if (worker <= previous) revert IMarket.RangeOrder(i);
-            if (worker == terms.coordinator) revert IMarket.RangeCoordinator(i);
-            if (mask == 0 || mask & bits != 0 || mask >> beyond != 0) revert IMarket.RangeMask(i, mask);
-            uint256 most = Positions.leaves(terms, batch.firstShard, mask) * terms.maxUnits;
-            if (range.units() == 0 || range.units() > most) revert IMarket.RangeUnits(i, range.units(), most);
-            previous = worker;
-            bits |= mask;
-            units += range.units();
-        }
+        if (mark) _mark(jobId, firstShard, bits);
     }
 
     /// @dev INVARIANT: a shard's bit is set by exactly one batch that has not cleared it (R5).
@@ -178,7 +158,6 @@ abstract contract MarketState is ReentrancyGuardTransient {
     /// @dev What happens to each range when a batch ends; masks are of range indexes.
     struct Outcome {
         uint256 all;
-        uint256 before; // voided before the end
         uint256 voided;
         uint256 lost; // whose C has left or leaves now
         uint256 burned; // ranges whose C burns now
@@ -189,19 +168,18 @@ abstract contract MarketState is ReentrancyGuardTransient {
         uint256 bits;
     }
 
-    /// @dev Ends a batch in one of the three terminal states, and moves the money once.
+    /// @dev Ends a batch in one of the three terminal states, and moves the money once. The caller has checked the digest.
     function _end(
         Terms calldata terms,
         Batch calldata batch,
         uint256[] calldata verifiers,
         uint256 silent,
         BatchState to,
-        uint192 digest,
+        bytes32 batchHash,
         BatchWord word
     ) internal returns (uint256 paid, uint256 voided, uint256 audited) {
         _checkTermsOf(batch.jobId, terms);
         uint256 batchId = Hashes.batchId(batch.jobId, batch.number);
-        if (word.digest() != digest) revert IMarket.BatchMismatch(batchId);
         if (word.count() != 0) revert IMarket.BatchHeld(batchId, word.count());
         bool own = batch.committer != terms.coordinator;
         Side memory side;
@@ -234,7 +212,7 @@ abstract contract MarketState is ReentrancyGuardTransient {
 
         // The batch is over before any money moves.
         uint256 claimable = _leave(batchId, batch, o.leftShards, own);
-        uint256 ended = BatchWord.unwrap(_word(Digests.committed(Digests.batch(batch)), to, 0));
+        uint256 ended = BatchWord.unwrap(_word(Digests.committed(batchHash), to, 0));
         if (claimable != 0 || word.side()) ended |= BATCH_SIDE;
         _batches[batchId] = BatchWord.wrap(ended);
         audited = REGISTRY.settle(s, batch.ranges, verifiers);
@@ -258,23 +236,29 @@ abstract contract MarketState is ReentrancyGuardTransient {
         returns (Outcome memory o)
     {
         uint256 count = ranges.length;
+        uint256 before = side.slashed | side.penalized | side.cleared;
+        uint256 cleared = side.cleared;
         o.all = (1 << count) - 1;
-        o.before = side.slashed | side.penalized | side.cleared;
-        o.voided = to == BatchState.Final ? o.before | silent : o.all;
+        uint256 voided = to == BatchState.Final ? before | silent : o.all;
         // R20: a sample without a verdict costs the committer that range; R12: so does silence until the limit.
         o.burned = to == BatchState.Final ? silent : to == BatchState.Forfeited ? o.all : 0;
-        for (uint256 i; i < count; ++i) {
-            Range range = Range.wrap(ranges[i]);
-            uint256 mask = range.mask();
-            o.bits |= mask;
-            if ((o.voided >> i) & 1 == 0) {
-                o.paidUnits += range.units();
-                o.paidShards |= mask;
-                continue;
+        (uint256 paidUnits, uint256 paidShards, uint256 bits) = (0, 0, 0);
+        // Cannot overflow: at most 64 sums of 32 bits.
+        unchecked {
+            for (uint256 i; i < count; ++i) {
+                Range range = Range.wrap(ranges[i]);
+                uint256 mask = range.mask();
+                bits |= mask;
+                if ((voided >> i) & 1 == 0) {
+                    paidUnits += range.units();
+                    paidShards |= mask;
+                    continue;
+                }
+                if ((before >> i) & 1 == 0) o.backUnits += range.units();
+                if ((cleared >> i) & 1 == 0) o.leftShards |= mask;
             }
-            if ((o.before >> i) & 1 == 0) o.backUnits += range.units();
-            if ((side.cleared >> i) & 1 == 0) o.leftShards |= mask;
         }
+        (o.voided, o.paidUnits, o.paidShards, o.bits) = (voided, paidUnits, paidShards, bits);
     }
 
     /// @dev R18: shards that a range lost through the coordinator stay marked for their worker; a worker that lost its

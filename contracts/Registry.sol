@@ -428,29 +428,35 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         {
             (uint256 released, uint256 paid) = (s.released, s.paid);
             (uint256 collateral, uint256 fee) = (s.collateral, s.fee);
-            for (uint256 i; i < ranges.length; ++i) {
-                Range range = Range.wrap(ranges[i]);
-                uint256 back = (released >> i) & 1 == 1 ? collateral : 0;
-                uint256 pay = (paid >> i) & 1 == 1 ? range.units() * fee : 0;
-                if (back | pay == 0) continue;
-                address worker = range.worker();
-                pairs[worker] = _add(pairs[worker], back, pay);
+            // Cannot overflow: units of 32 bits, a fee of 96.
+            unchecked {
+                for (uint256 i; i < ranges.length; ++i) {
+                    Range range = Range.wrap(ranges[i]);
+                    uint256 back = (released >> i) & 1 == 1 ? collateral : 0;
+                    uint256 pay = (paid >> i) & 1 == 1 ? range.units() * fee : 0;
+                    if (back | pay == 0) continue;
+                    address worker = range.worker();
+                    pairs[worker] = _add(pairs[worker], back, pay);
+                }
             }
         }
         if (s.bond | s.reward != 0) pairs[s.coordinator] = _add(pairs[s.coordinator], s.bond, s.reward);
         pairs = _pairs[s.payer];
         {
             (uint256 struck, uint256 rate, uint256 base) = (s.struck, s.auditRate, s.auditBase);
-            for (uint256 i; i < verifiers.length; ++i) {
-                if ((struck >> i) & 1 == 1) continue;
-                VerifierWord word = VerifierWord.wrap(verifiers[i]);
-                address verifier = word.verifier();
-                PairWord pair = pairs[verifier];
-                // R22: a false verdict costs the pay that is not yet final with this coordinator.
-                if (pair.barred()) continue;
-                uint256 pay = word.units() * rate + base;
-                pairs[verifier] = _add(pair, 0, pay);
-                audited += pay;
+            // Cannot overflow: units of 64 bits, a rate of 100, a base of 96.
+            unchecked {
+                for (uint256 i; i < verifiers.length; ++i) {
+                    if ((struck >> i) & 1 == 1) continue;
+                    VerifierWord word = VerifierWord.wrap(verifiers[i]);
+                    address verifier = word.verifier();
+                    PairWord pair = pairs[verifier];
+                    // R22: a false verdict costs the pay that is not yet final with this coordinator.
+                    if (pair.barred()) continue;
+                    uint256 pay = word.units() * rate + base;
+                    pairs[verifier] = _add(pair, 0, pay);
+                    audited += pay;
+                }
             }
         }
         if (s.burned != 0) _burn(s.burned);

@@ -61,9 +61,9 @@ interface IMarket is IBound {
     error RangesEmpty();
     /// @notice Range words must ascend strictly by worker (R5).
     error RangeOrder(uint256 index);
-    /// @notice A mask is 0, overlaps another, or reaches beyond the job's last shard (R5).
+    /// @notice A mask is 0, overlaps another, or (index 64: all ranges together) reaches beyond the job's last shard (R5).
     error RangeMask(uint256 index, uint256 mask);
-    /// @notice More units than the range's tasks can have, or none.
+    /// @notice No units, or (index 64: all ranges together) more than the batch's tasks can have.
     error RangeUnits(uint256 index, uint256 units, uint256 most);
     /// @notice The coordinator of a job cannot be a worker of its batches: its bond must not be its own collateral.
     error RangeCoordinator(uint256 index);

@@ -20,8 +20,11 @@ library Collateral {
         pure
         returns (uint256 amount)
     {
-        uint256 gain = uint256(terms.maxUnits) * terms.fee + terms.valueAtRisk;
-        amount = ceilDiv(gain * 1e12, uint256(terms.auditRate) * detectionDown(colluding) * burnRate);
+        // Cannot overflow: 32 + 96 bits and 40 of the scale; rates have 16 bits each. Posting refuses a rate of 0.
+        unchecked {
+            uint256 gain = uint256(terms.maxUnits) * terms.fee + terms.valueAtRisk;
+            amount = ceilDiv(gain * 1e12, uint256(terms.auditRate) * detectionDown(colluding) * burnRate);
+        }
         if (amount < minCollateral) amount = minCollateral;
     }
 
@@ -48,7 +51,10 @@ library Collateral {
     function reserveUp(Terms calldata terms, uint256 leaves) internal pure returns (uint256) {
         uint256 k = Draw.samples(terms.auditRate, leaves);
         uint256 payees = k < Draw.PANEL_SEATS ? k : Draw.PANEL_SEATS;
-        return k * terms.maxUnits * auditRateUp(terms) + payees * terms.auditBase;
+        // Cannot overflow: 32 + 32 + 112 bits, and 100.
+        unchecked {
+            return k * terms.maxUnits * auditRateUp(terms) + payees * terms.auditBase;
+        }
     }
 
     /// @notice The smallest audit budget: every shard can be committed alone (R9).
@@ -62,6 +68,9 @@ library Collateral {
     }
 
     function ceilDiv(uint256 value, uint256 by) internal pure returns (uint256) {
-        return (value + by - 1) / by;
+        // Cannot overflow: callers pass sums of at most 200 bits.
+        unchecked {
+            return (value + by - 1) / by;
+        }
     }
 }

@@ -16,7 +16,10 @@ library Draw {
 
     /// @notice k = max(1, ceil(p N)) samples.
     function samples(uint256 auditRate, uint256 leaves) internal pure returns (uint256 k) {
-        k = (auditRate * leaves + 9_999) / 10_000;
+        // Cannot overflow: 16 + 32 bits.
+        unchecked {
+            k = (auditRate * leaves + 9_999) / 10_000;
+        }
         if (k == 0) k = 1;
     }
 

@@ -19,8 +19,10 @@ library Positions {
 
     /// @notice Union of the ranges' shard masks, counting from the batch's first shard.
     function union(uint256[] calldata ranges) internal pure returns (uint256 bits) {
-        for (uint256 i; i < ranges.length; ++i) {
-            bits |= Range.wrap(ranges[i]).mask();
+        unchecked {
+            for (uint256 i; i < ranges.length; ++i) {
+                bits |= Range.wrap(ranges[i]).mask();
+            }
         }
     }
 
@@ -28,11 +30,14 @@ library Positions {
     function leaves(Terms calldata terms, uint256 firstShard, uint256 bits) internal pure returns (uint256 total) {
         uint256 size = terms.shardSize;
         uint256 all = shards(terms);
-        total = ones(bits) * size;
-        uint256 last = all - 1;
-        // Only the job's last shard can be short.
-        if (last >= firstShard && last - firstShard < 64 && (bits >> (last - firstShard)) & 1 == 1) {
-            total -= all * size - terms.tasks;
+        // Cannot overflow: at most 64 shards of 16 bits; a posted job has a shard, and its last lacks less than a shard.
+        unchecked {
+            total = ones(bits) * size;
+            uint256 last = all - 1;
+            // Only the job's last shard can be short.
+            if (last >= firstShard && last - firstShard < 64 && (bits >> (last - firstShard)) & 1 == 1) {
+                total -= all * size - terms.tasks;
+            }
         }
     }
 
