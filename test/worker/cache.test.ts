@@ -93,3 +93,9 @@ test("behavior: a file that has rotted on disk is fetched anew", async (t) => {
   assert.equal(peer.asked.length, 1)
   assert.deepEqual(await cache.read(sha256), bytes)
 })
+
+test("behavior: two that store the same bytes at once both succeed", async (t) => {
+  const cache = await openArtifactCache({ root: await folder(t), limitBytes: 10_000 })
+  const stored = await Promise.all(Array.from({ length: 8 }, () => cache.store(file(1))))
+  assert.deepEqual(new Set(stored), new Set([sha256Of(file(1))]))
+})

@@ -1,28 +1,19 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { classifier, ramp } from "../engine/support/graphs.ts"
+import { classifier } from "../engine/support/graphs.ts"
 import { startLocalStack, type TestWorker } from "./support/localStack.ts"
+import { distinctTasks } from "./support/tasks.ts"
 
-function tasks(count: number) {
-  return Array.from({ length: count }, (_, i) => {
-    const { data, ...shape } = ramp([1, 4])
-    const values = new Float32Array(data.slice().buffer)
-    values[0] = i
-    return { x: { ...shape, data: new Uint8Array(values.buffer) } }
-  })
-}
-
-const has = ({ events }: TestWorker, kind: string) => events.some((event) => event.kind === kind)
 const sum = (workers: TestWorker[], kind: "paid", role: string) =>
   workers
     .flatMap(({ events }) => events)
     .reduce((total, event) => (event.kind === kind && event.role === role ? total + event.amount : total), 0n)
 
 test("behavior: workers join, lease, compute, audit one another and are paid what the chain owes", async (t) => {
-  const { client, startWorker, until } = await startLocalStack(t)
+  const { client, startWorker, ready, until } = await startLocalStack(t)
   const workers = [startWorker(), startWorker(), startWorker({ verifyOnly: true }), startWorker({ verifyOnly: true })]
-  await until("all four have staked", () => workers.every((worker) => has(worker, "staked")))
-  const { jobId } = await client.post({ model: classifier(), tasks: tasks(24), shardSize: 8, fee: 10n ** 18n })
+  await ready()
+  const { jobId } = await client.post({ model: classifier(), tasks: distinctTasks(24), shardSize: 8, fee: 10n ** 18n })
   await until("all work is paid", () => sum(workers, "paid", "worker") === 24n * 10n ** 18n)
   assert.ok(sum(workers, "paid", "verifier") > 0n)
   const results = await client.results(jobId)

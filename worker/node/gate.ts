@@ -22,7 +22,8 @@ export type GateDeps = {
 
 export type Reason = { code: string; text: string }
 
-const BOND_FRESH_MS = 30_000
+/** A bond that is there leaves only after notice; one that is not may be put down any moment. */
+const BOND_FRESH_MS = { there: 30_000, missing: 2000 }
 
 /** The reason to take no lease now, if there is one; the cheap questions first. */
 export function createGate(deps: GateDeps): () => Promise<Reason | undefined> {
@@ -38,7 +39,8 @@ export function createGate(deps: GateDeps): () => Promise<Reason | undefined> {
     if (cache.pinnedBytes() > cacheBytes * 0.9) {
       return { code: "WORKER_CACHE_FULL", text: "unfinished shards fill the artifact cache; raise its limit" }
     }
-    if (!bond || performance.now() - bond.at > BOND_FRESH_MS) {
+    const freshMs = bond?.reason ? BOND_FRESH_MS.missing : BOND_FRESH_MS.there
+    if (!bond || performance.now() - bond.at > freshMs) {
       bond = { at: performance.now(), reason: await standingBondReason(chain, coordinator) }
     }
     return bond.reason

@@ -30,7 +30,11 @@ export type LocalStack = {
   deployment: Deployment
   client: Client
   startWorker(change?: Partial<WorkerOptions>): TestWorker
+  /** Until a job can be posted: seats for an audit, and the coordinator's standing bond. */
+  ready(): Promise<void>
   stopCoordinator(): Promise<void>
+  /** Takes the coordinator's native coin: it goes on leasing and storing, and can commit nothing. */
+  silenceCoordinator(): Promise<void>
   until(what: string, condition: () => boolean | Promise<boolean>, seconds?: number): Promise<void>
 }
 
@@ -74,10 +78,36 @@ export async function startLocalStack(t: TestContext, env: Record<string, string
     deployment,
     account: privateKeyToAccount(requesterKey),
   })
+  async function until(what: string, condition: () => boolean | Promise<boolean>, seconds = 120): Promise<void> {
+    const deadline = Date.now() + seconds * 1000
+    while (!(await condition())) {
+      if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
   return {
     deployment,
     client,
+    until,
+    async ready() {
+      const { registry } = openChain({ rpcUrl: chain.url, deployment })
+      await until("the coordinator has its standing bond", async () => {
+        const [standing] = await registry.read.standingOf([coordinator.account])
+        return standing > 0n
+      })
+      await until("the coordinator knows the seats", async () => {
+        const { capabilities } = await client.info()
+        return capabilities.some(({ seats, owners }) => seats >= 4 && owners >= 3)
+      })
+    },
     stopCoordinator,
+    async silenceCoordinator() {
+      const params = [coordinator.account, "0x0"]
+      await openChain({ rpcUrl: chain.url, deployment }).client.request({
+        method: "hardhat_setBalance",
+        params,
+      } as never)
+    },
     startWorker(change = {}) {
       const accountKey = generatePrivateKey()
       const events: WorkerEvent[] = []
@@ -103,13 +133,6 @@ export async function startLocalStack(t: TestContext, env: Record<string, string
       })
       closers.push(() => handle.stop().catch(() => undefined))
       return { handle, events, address: privateKeyToAccount(accountKey).address, home: options.home, options }
-    },
-    async until(what, condition, seconds = 120) {
-      const deadline = Date.now() + seconds * 1000
-      while (!(await condition())) {
-        if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`)
-        await new Promise((resolve) => setTimeout(resolve, 200))
-      }
     },
   }
 }
