@@ -68,6 +68,7 @@ export async function startCoordinator(
     const database = await openDatabase({
       databaseUrl: config.databaseUrl,
       databaseDir: join(config.dataDir, "database"),
+      onError: (error) => log.warn({ err: error }, "a database connection dropped"),
     })
     opens("database", database.close)
     const { db } = database

@@ -4,7 +4,7 @@ import { FastifyAdapter } from "@bull-board/fastify"
 import rateLimit from "@fastify/rate-limit"
 import swagger from "@fastify/swagger"
 import type { Queue } from "bullmq"
-import Fastify, { type FastifyRequest } from "fastify"
+import Fastify, { type FastifyRequest, LogController } from "fastify"
 import {
   jsonSchemaTransform,
   serializerCompiler,
@@ -46,7 +46,7 @@ export async function createServer(params: CreateServerParams): Promise<Server> 
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: 65_000,
     // Every request at `info` would bury what matters; failures and refusals are logged where they happen.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 128 },
     return503OnClosing: true,

@@ -29,13 +29,15 @@ export type DatabaseConfig = {
   databaseUrl?: string | undefined
   /** Folder of the embedded database; in memory when absent (tests). */
   databaseDir?: string | undefined
+  /** A connection dropped while it was idle; the pool replaces it. */
+  onError?: (error: Error) => void
 }
 
 const migrationsFolder = fileURLToPath(new URL("./migrations", import.meta.url))
 
 /** Opens the one database that is the truth, and brings its tables up to date. */
 export async function openDatabase(config: DatabaseConfig): Promise<Database> {
-  return config.databaseUrl ? openPostgres(config.databaseUrl) : openEmbedded(config.databaseDir)
+  return config.databaseUrl ? openPostgres(config.databaseUrl, config.onError) : openEmbedded(config.databaseDir)
 }
 
 async function openEmbedded(databaseDir: string | undefined): Promise<Database> {
@@ -52,8 +54,10 @@ async function openEmbedded(databaseDir: string | undefined): Promise<Database> 
 // Any constant will do, as long as every replica of the coordinator uses the same one.
 const MIGRATION_LOCK = 0x6173736179
 
-async function openPostgres(url: string): Promise<Database> {
+async function openPostgres(url: string, onError: DatabaseConfig["onError"]): Promise<Database> {
   const pool = new pg.Pool({ connectionString: url, max: 10 })
+  // Without a listener a server that restarts would take this process with it.
+  pool.on("error", (error) => onError?.(error))
   const db = drizzlePg(pool, { schema })
   // Replicas start together: one migrates, the others wait for it.
   const client = await pool.connect()
