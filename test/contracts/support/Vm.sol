@@ -37,6 +37,4 @@ interface Vm {
     function assertGe(uint256 left, uint256 right, string calldata what) external pure;
     function assertLe(uint256 left, uint256 right, string calldata what) external pure;
     function assume(bool condition) external pure;
-    function getBlockTimestamp() external view returns (uint256);
-    function getBlockNumber() external view returns (uint256);
 }
