@@ -39,7 +39,7 @@ const local: Parameters = {
   }),
   faucetAmount: 100_000n * TOKEN,
   faucetInterval: 60,
-  demandGas: [100_000, 200_000, 120_000, 120_000],
+  demandGas: [120_000, 320_000, 160_000, 160_000],
 }
 
 /** Anywhere else R31 holds: a window of a day, a clock of six hours, unbonding longer than all clocks together. */
@@ -58,7 +58,7 @@ const elsewhere: Parameters = {
   }),
   faucetAmount: 2_000n * TOKEN,
   faucetInterval: 24 * HOUR,
-  demandGas: [100_000, 200_000, 120_000, 120_000],
+  demandGas: [120_000, 320_000, 160_000, 160_000],
 }
 
 export function parametersOf(network: string): Parameters {

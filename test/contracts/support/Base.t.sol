@@ -153,7 +153,7 @@ abstract contract Base {
                 uint16(BURN_RATE)
             )
         );
-        uint32[4] memory gasFigures = [uint32(100_000), 200_000, 120_000, 120_000];
+        uint32[4] memory gasFigures = [uint32(120_000), 320_000, 160_000, 160_000];
         create("Challenges", "", abi.encode(address(registry), address(market), address(jury), gasFigures));
         create("Jury", "", abi.encode(address(registry), address(market), address(challenges)));
         create("Market", "", abi.encode(marketParams()));
