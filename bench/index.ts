@@ -4,5 +4,6 @@ import type { Figure } from "./figure.ts"
 export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   gas: async () => (await import("./gas.ts")).runGasBench(),
   overhead: async () => (await import("./overhead.ts")).overhead(),
+  throughput: async () => (await import("./throughput.ts")).throughput(),
   audit: async () => (await import("./audit.ts")).audit(),
 }
