@@ -241,10 +241,11 @@ function createLog({ logLevel }: Config): Logger {
     level: logLevel,
     // A peer's text is a field, and JSON escapes it: nothing of it can look like a line of ours.
     serializers: {
-      err: (error: Error) => ({
-        ...pino.stdSerializers.err(error),
-        ...(isCodedError(error) ? { code: error.code } : {}),
-      }),
+      // Fields by name: a library's error carries whatever it likes, viem's the whole ABI of the contract.
+      err: (error: Error) => {
+        const { type, message, stack } = pino.stdSerializers.err(error)
+        return { type, message, stack, ...(isCodedError(error) ? { code: error.code, detail: error.detail } : {}) }
+      },
     },
   })
 }
