@@ -13,7 +13,7 @@ test("R28, R29: drawn jurors vote by commit and reveal, and a worker that made i
   const cheat = startWorker({ backend: LAZY })
   const honest = [1, 2, 3].map(() => startWorker({ verifyOnly: true, seats: 6 }))
   await ready()
-  await client.post({ model: classifier(), tasks: distinctTasks(16), shardSize: 8, fee: FEE, audit: 5000 })
+  await client.post({ model: classifier(), tasks: distinctTasks(16), shardSize: 8, fee: FEE, auditRate: 5000 })
   await until("the cheat is slashed", () => cheat.events.some(({ kind }) => kind === "slashed"), 150)
   const votes = honest.flatMap(({ events }) => events).filter((event) => event.kind === "voted")
   assert.ok(votes.some(({ phase }) => phase === "commit"))

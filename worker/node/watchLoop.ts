@@ -1,9 +1,11 @@
 import { join } from "node:path"
 import { isAddressEqual } from "viem"
 import { createOwnBatchAudits } from "../audits/ownBatchAudits.ts"
+import { refusedWith } from "../chain/sender.ts"
 import { type ChainEvent, type Head, watchChain } from "../chain/watch.ts"
 import { codeOf, textOf } from "../errors.ts"
 import { createJuror } from "../jury/juror.ts"
+import { answerDemand, type Demand } from "../selfCommit/answer.ts"
 import { createGrants } from "../selfCommit/audit.ts"
 import { selfCommitDue } from "../selfCommit/commit.ts"
 import { type ConcludeDeps, conclude } from "../selfCommit/conclude.ts"
@@ -25,12 +27,22 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
   const audits = createOwnBatchAudits(deps, signal)
   const chores = createChores(deps, events.fail)
 
+  /** Beside the events that follow: a demand has a clock, and its answer a transaction to wait for. */
+  function answer(demand: Demand): void {
+    const mine = own.get(demand.batchId)
+    if (!mine) return
+    answerDemand(deps, mine, demand).catch((error: unknown) => {
+      if (refusedWith(error) !== "DemandNotOpen") events.fail(error)
+    })
+  }
+
   async function onEvent(event: ChainEvent): Promise<void> {
     batches.note(event)
     if (event.eventName === "BatchCommitted" && isAddressEqual(event.args.batch.committer, account)) {
       const committed = await batches.batch(event.args.batchId)
       if (committed && !own.get(committed.batchId)) await own.put({ ...committed, verdicts: [] })
     }
+    if (event.eventName === "DemandOpened") answer(event.args)
     await settle({ ...deps, emit: events.emit }, event)
     juror.note(event)
     audits.note(event)
