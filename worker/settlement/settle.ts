@@ -1,4 +1,4 @@
-import { type Address, isAddressEqual } from "viem"
+import { type Address, isAddressEqual, parseEventLogs } from "viem"
 import { auditPay, bitsOf, parseRanges, parseVerifiers, type Range, type Terms, unpackRange } from "#protocol"
 import type { BatchBook, CommittedBatch } from "../chain/batches.ts"
 import { jobOfBatch } from "../chain/batches.ts"
@@ -45,11 +45,7 @@ export async function settle(deps: SettleDeps, event: ChainEvent): Promise<void>
       }
       return
     case "Rewarded":
-      if (isAddressEqual(event.args.account, account)) {
-        // A dispute's batch is not named in the reward; 0 stands for `no batch`.
-        const role = reasonText(event.args.reason).includes("juror") ? "juror" : "verifier"
-        emit({ kind: "paid", batchId: 0n, role, amount: event.args.amount, tx })
-      }
+      if (isAddressEqual(event.args.account, account)) await noteReward(deps, event)
       return
     case "Withdrawn":
       if (isAddressEqual(event.args.account, account)) {
@@ -146,6 +142,23 @@ async function creditedIn(
     }),
   ])
   return withdrawals.reduce((sum, { args }) => sum + args.amount, after[1] - before[1])
+}
+
+/** A share of a slash names no batch: the dispute that was resolved in the same transaction does. */
+async function noteReward(
+  { chain, account, emit }: SettleDeps,
+  event: Extract<ChainEvent, { eventName: "Rewarded" }>,
+): Promise<void> {
+  const { amount } = event.args
+  const tx = event.transactionHash
+  const { logs } = await chain.client.getTransactionReceipt({ hash: tx })
+  const resolved = parseEventLogs({ abi: chain.jury.abi, eventName: "DisputeResolved", logs })
+  for (const { args } of resolved) {
+    const [dispute] = await chain.jury.read.disputeOf([args.disputeId])
+    const role = isAddressEqual(dispute.verifier, account) ? "verifier" : "juror"
+    return emit({ kind: "paid", batchId: args.batchId, role, amount, tx })
+  }
+  emit({ kind: "paid", batchId: 0n, role: "verifier", amount, tx })
 }
 
 const CAUSES = ["Worker", "Coordinator", "Nobody"] as const
