@@ -4,7 +4,7 @@ import type { Queue } from "bullmq"
 import { type Logger, pino } from "pino"
 import type { Address } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
-import { isCodedError, type Signer } from "#protocol"
+import { capabilityOf, isCodedError, type Signer } from "#protocol"
 import { openArtifactStore } from "./artifacts/artifactStore.ts"
 import { openChain } from "./chain/client.ts"
 import { createWake } from "./chain/wake.ts"
@@ -23,6 +23,7 @@ import { createFeeder } from "./queue/feeder.ts"
 import { openQueue } from "./queue/openQueue.ts"
 import { bindDeployment } from "./store/bindDeployment.ts"
 import { openDatabase } from "./store/database.ts"
+import { lockFolder } from "./store/lockFolder.ts"
 import { VERSION } from "./version.ts"
 import { createWaitingWatch } from "./why/watchWaiting.ts"
 import { createChainView } from "./workers/chainView.ts"
@@ -65,6 +66,8 @@ export async function startCoordinator(
     const coordinator = account.address.toLowerCase() as Address
 
     const chain = await openChain({ deployment, account, rpcUrl: config.rpcUrl })
+    const unlock = lockFolder(config.dataDir)
+    opens("lock", async () => unlock())
     const database = await openDatabase({
       databaseUrl: config.databaseUrl,
       databaseDir: join(config.dataDir, "database"),
@@ -165,7 +168,7 @@ export async function startCoordinator(
           explain,
           reapplyJob: services.follower.reapplyJob,
           checks: {
-            queue: async () => void (await queue.waiting(`0x${"0".repeat(64)}`)),
+            queue: async () => void (await queue.waiting(capabilityOf("exact-cpu-1", 2))),
             chain: async () => void (await chain.client.getBlockNumber()),
           },
         }),

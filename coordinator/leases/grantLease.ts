@@ -65,7 +65,7 @@ export async function grantLease(deps: GrantLeaseDeps, params: GrantLeaseParams)
           ON CONFLICT (sha256, account, reason) DO UPDATE SET until = greatest(artifact_acl.until, excluded.until)
         ), told AS (
           INSERT INTO events (code, text, job_id, shard, worker)
-          SELECT 'TASK_LEASED', ${`leased until ${new Date(expiry * 1000).toISOString()} (chain time)`}, ${id}, ${shard}, ${worker}
+          SELECT 'TASK_LEASED', ${`leased to ${worker} until ${new Date(expiry * 1000).toISOString()} (chain time)`}, ${id}, ${shard}, ${worker}
           FROM taken
         ) SELECT inputs FROM taken`,
     )

@@ -1,6 +1,6 @@
 import type { Logger } from "pino"
 import type { Address, Hex } from "viem"
-import { collateralUp, formatJobId, type LeaseBundle, type Params } from "#protocol"
+import { collateralUp, formatJobId, isCodedError, type LeaseBundle, type Params } from "#protocol"
 import type { Policy } from "../config.ts"
 import { refuse } from "../errors.ts"
 import type { JobContext, JobContexts } from "../jobs/jobContexts.ts"
@@ -142,7 +142,12 @@ export function createLeaseDesk(deps: LeaseDeskDeps): LeaseDesk {
   }
 
   async function handOut(taken: TakenShard, ready: readonly Waiter[]): Promise<"granted" | "stale" | "nobody"> {
-    const job = await contexts.get(taken.jobId)
+    const job = await knownJob(taken.jobId)
+    if (!job) {
+      // An entry of a database that is no more: a queue outlives it where both are outside.
+      await queue.done(taken)
+      return "stale"
+    }
     const seats = await view.seatsOf(taken.capability)
     // R25: a commit would revert, so nobody should compute for it yet.
     const enough = seats.seats >= params.minSeats && seats.owners >= params.minOwners
@@ -189,6 +194,15 @@ export function createLeaseDesk(deps: LeaseDeskDeps): LeaseDesk {
     }
     await queue.giveBack(taken, ASIDE_MS)
     return "nobody"
+  }
+
+  async function knownJob(jobId: bigint): Promise<JobContext | undefined> {
+    try {
+      return await contexts.get(jobId)
+    } catch (error) {
+      if (isCodedError(error) && error.code === "E_JOB_UNKNOWN") return undefined
+      throw error
+    }
   }
 
   async function refuseFor(worker: Address, job: JobContext): Promise<Refused | undefined> {

@@ -10,13 +10,24 @@ export function jobEvents(db: Db, jobId: bigint): Promise<WhyEvent[]> {
   return read(db, eq(events.jobId, jobId))
 }
 
-export type TaskEventsParams = { jobId: bigint; shard: number; taskIndex: number; batchId: bigint | null }
+export type TaskEventsParams = {
+  jobId: bigint
+  shard: number
+  taskIndex: number
+  batchId: bigint | null
+  worker: Address | null
+}
 
 /** What happened to the task's shard and, where it is in a batch, to that batch as a whole. */
-export function taskEvents(db: Db, { jobId, shard, taskIndex, batchId }: TaskEventsParams): Promise<WhyEvent[]> {
+export function taskEvents(
+  db: Db,
+  { jobId, shard, taskIndex, batchId, worker }: TaskEventsParams,
+): Promise<WhyEvent[]> {
   const ofTask = or(isNull(events.taskIndex), eq(events.taskIndex, taskIndex))
   const ofShard = and(eq(events.jobId, jobId), eq(events.shard, shard), ofTask)
-  const ofBatch = batchId === null ? undefined : and(eq(events.batchId, batchId), isNull(events.shard), ofTask)
+  // A batch is told once for each of its ranges; the other workers' are not this task's story.
+  const ofRange = or(isNull(events.worker), worker ? eq(events.worker, worker) : undefined)
+  const ofBatch = batchId === null ? undefined : and(eq(events.batchId, batchId), isNull(events.shard), ofTask, ofRange)
   return read(db, or(ofShard, ofBatch))
 }
 

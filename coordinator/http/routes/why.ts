@@ -36,8 +36,8 @@ export function whyRoutes(app: App, deps: WhyRoutesDeps): void {
       const { id, index: taskIndex } = request.params
       const job = await findJob(deps.db, id)
       const { state, code, text, rule, shard } = await explainTask(deps, job, taskIndex)
-      const { shard: number, batchId } = shard
-      const events = await taskEvents(deps.db, { jobId: job.jobId, shard: number, taskIndex, batchId })
+      const { shard: number, batchId, worker } = shard
+      const events = await taskEvents(deps.db, { jobId: job.jobId, shard: number, taskIndex, batchId, worker })
       return { subject: `task ${taskIndex} of job ${formatJobId(job.jobId)}`, state, code, reason: text, rule, events }
     },
   )
