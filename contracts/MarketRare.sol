@@ -10,7 +10,7 @@ import {Digests} from "./libraries/Digests.sol";
 import {Hashes} from "./libraries/Hashes.sol";
 import {Positions} from "./libraries/Positions.sol";
 import {Batch, BatchState, Cause, Reward} from "./types/Batch.sol";
-import {BATCH_COUNT, BATCH_SIDE, BatchWord} from "./types/BatchWord.sol";
+import {BATCH_SIDE, BatchWord} from "./types/BatchWord.sol";
 import {JOB_AUDIT, JOB_BATCHES, JOB_CLOSED, JOB_POSTED, JobWord} from "./types/JobWord.sol";
 import {Lease} from "./types/Messages.sol";
 import {Range} from "./types/Range.sol";
