@@ -33,7 +33,7 @@ export type StackDeps = {
 export type Stack = {
   startChain(port: number): Promise<{ url: string; child: Child }>
   deploy(): Promise<Deployment>
-  startCoordinator(port: number): Promise<{ url: string; account: string; child: Child }>
+  startCoordinator(port: number, env?: Record<string, string>): Promise<{ url: string; account: string; child: Child }>
   startWorker(plan: WorkerPlan): Promise<RunningWorker>
   readonly children: readonly Child[]
   /** Workers first, which give their leases back; the chain last. */
@@ -49,13 +49,13 @@ export function createStack({ home, host = "127.0.0.1", env = {}, say, signal, o
   let rpcUrl = ""
   let apiUrl = ""
 
-  const start = (name: string, args: string[]): Child => {
+  const start = (name: string, args: string[], more: Record<string, string> = {}): Child => {
     if (signal?.aborted) throw new CliError("E_INTERRUPTED", "stopped before everything was started")
     const child = startChild({
       name,
       args: [...args, "--home", home.path, "--network", "local", ...urls()],
       logPath: join(home.run, "logs", `${name}.log`),
-      env,
+      env: { ...env, ...more },
       onEvent: (event) => onEvent?.(name, event),
     })
     children.push(child)
@@ -99,8 +99,8 @@ export function createStack({ home, host = "127.0.0.1", env = {}, say, signal, o
       }
       return deployment
     },
-    async startCoordinator(port) {
-      const child = start("coordinator", ["coordinator", "--port", String(port), "--host", host])
+    async startCoordinator(port, more) {
+      const child = start("coordinator", ["coordinator", "--port", String(port), "--host", host], more)
       const event = await child.ready
       apiUrl = local(text(event, "url"))
       return { url: apiUrl, account: text(event, "account"), child }

@@ -1,0 +1,6 @@
+import { scenarios } from "./support/scenarios.ts"
+
+scenarios({
+  stores: "embedded stores",
+  open: async () => ({ env: { DATABASE_URL: "", REDIS_URL: "" }, close: async () => {} }),
+})
