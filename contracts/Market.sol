@@ -143,8 +143,10 @@ contract Market is IMarket, MarketState, Multicall {
             revert BatchWrongState(batchId, word.state());
         }
         if (block.timestamp > word.clock()) revert BatchTooLate(batchId, word.clock());
-        if (silentRanges >> batch.ranges.length != 0) revert SilentUnknown(silentRanges);
-        _checkVerifiers(terms, batch, verifiers, silentRanges != 0);
+        uint256[] calldata ranges = batch.ranges;
+        if (silentRanges >> ranges.length != 0) revert SilentUnknown(silentRanges);
+        uint256 leaves = Positions.leaves(terms, batch.firstShard, Positions.union(ranges));
+        _checkVerifiers(Draw.samples(terms.auditRate, leaves), terms.maxUnits, verifiers, silentRanges != 0);
         uint192 digest = _logAttested(batchId, batchHash, seed, verdictRoot, verifiers, silentRanges);
         _batches[batchId] = _with(word, digest, BatchState.Attested, block.timestamp + WINDOW);
     }
@@ -179,16 +181,9 @@ contract Market is IMarket, MarketState, Multicall {
     }
 
     /// @dev INVARIANT: what verifiers can be credited never exceeds what the commit reserved (R23).
-    function _checkVerifiers(Terms calldata terms, Batch calldata batch, uint256[] calldata verifiers, bool silent)
-        private
-        pure
-    {
-        uint256 k = Draw.samples(
-            terms.auditRate, Positions.leaves(terms, batch.firstShard, Positions.union(batch.ranges))
-        );
+    function _checkVerifiers(uint256 k, uint256 maxUnits, uint256[] calldata verifiers, bool silent) private pure {
         uint256 most = k < Draw.PANEL_SEATS ? k : Draw.PANEL_SEATS;
         if (verifiers.length > most) revert VerifierTooMany(verifiers.length, most);
-        uint256 maxUnits = terms.maxUnits;
         uint256 previous;
         uint256 counted;
         // Cannot overflow: at most 16 counts of 32 bits, and products of 32 bits each.

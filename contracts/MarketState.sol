@@ -186,7 +186,8 @@ abstract contract MarketState is ReentrancyGuardTransient {
         if (word.side()) side = _sides[batchId];
 
         IRegistry.Settlement memory s;
-        Outcome memory o = _outcome(batch.ranges, side, silent, to);
+        uint256[] calldata ranges = batch.ranges;
+        Outcome memory o = _outcome(ranges, side, silent, to);
         voided = o.voided;
         paid = o.all & ~voided;
         s.coordinator = batch.backer;
@@ -215,7 +216,7 @@ abstract contract MarketState is ReentrancyGuardTransient {
         uint256 ended = BatchWord.unwrap(_word(Digests.committed(batchHash), to, 0));
         if (claimable != 0 || word.side()) ended |= BATCH_SIDE;
         _batches[batchId] = BatchWord.wrap(ended);
-        audited = REGISTRY.settle(s, batch.ranges, verifiers);
+        audited = REGISTRY.settle(s, ranges, verifiers);
 
         uint256 fees = o.backUnits * (uint256(terms.fee) + terms.coordinatorFee);
         if (own) fees += o.paidUnits * terms.coordinatorFee;

@@ -61,6 +61,11 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         uint32 revokedAt; // block timestamp
     }
 
+    /// @dev A struct, so that a reference to it hashes its place once for reading and writing.
+    struct Pair {
+        PairWord word;
+    }
+
     struct Standing {
         uint96 amount;
         uint40 noticeAt;
@@ -81,7 +86,7 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
     uint256 public immutable BURN_RATE;
 
     /// @dev Coordinator first, so that a batch hashes it once for all its workers.
-    mapping(address coordinator => mapping(address account => PairWord)) private _pairs;
+    mapping(address coordinator => mapping(address account => Pair)) private _pairs;
     mapping(address account => Staker) private _stakers;
     mapping(bytes32 capability => Seats.Book) private _books;
     mapping(address key => Key) private _keys;
@@ -269,49 +274,50 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
     /// @inheritdoc IRegistry
     function allow(address coordinator, uint96 amount) external nonReentrant {
         if (amount == 0) revert RegistryBadAmount(0);
-        _pairs[coordinator][msg.sender] = _add(_pairs[coordinator][msg.sender], amount, 0);
+        Pair storage pair = _pairs[coordinator][msg.sender];
+        pair.word = _add(pair.word, amount, 0);
         emit Allowed(msg.sender, coordinator, amount);
         IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
     }
 
     /// @inheritdoc IRegistry
     function giveNotice(address coordinator) external {
-        PairWord pair = _pairs[coordinator][msg.sender];
+        PairWord pair = _pairs[coordinator][msg.sender].word;
         uint256 at_ = block.timestamp + NOTICE;
         // A bar's end is never moved forward by a notice.
         if (pair.barred() && pair.noticeAt() > at_) at_ = pair.noticeAt();
-        _pairs[coordinator][msg.sender] = _withNotice(pair, at_);
+        _pairs[coordinator][msg.sender].word = _withNotice(pair, at_);
         emit NoticeGiven(msg.sender, coordinator, at_);
     }
 
     /// @inheritdoc IRegistry
     function cancelNotice(address coordinator) external {
-        PairWord pair = _pairs[coordinator][msg.sender];
+        PairWord pair = _pairs[coordinator][msg.sender].word;
         if (pair.barred()) revert CollateralBarred(msg.sender, coordinator, pair.noticeAt());
         if (pair.noticeAt() == 0) revert CollateralNotice(msg.sender, coordinator, 0);
-        _pairs[coordinator][msg.sender] = _withNotice(pair, 0);
+        _pairs[coordinator][msg.sender].word = _withNotice(pair, 0);
         emit NoticeCancelled(msg.sender, coordinator);
     }
 
     /// @inheritdoc IRegistry
     function takeOut(address coordinator, uint96 amount) external nonReentrant {
-        PairWord pair = _pairs[coordinator][msg.sender];
+        PairWord pair = _pairs[coordinator][msg.sender].word;
         uint256 noticeAt = pair.noticeAt();
         if (noticeAt == 0 || block.timestamp < noticeAt) revert CollateralNotice(msg.sender, coordinator, noticeAt);
         if (amount == 0) revert RegistryBadAmount(0);
         if (pair.barred()) revert CollateralBarred(msg.sender, coordinator, noticeAt);
         // R13: the notice is spent; else one old notice would let collateral leave in the middle of any later lease.
-        _pairs[coordinator][msg.sender] = _withNotice(_sub(pair, msg.sender, coordinator, amount), 0);
+        _pairs[coordinator][msg.sender].word = _withNotice(_sub(pair, msg.sender, coordinator, amount), 0);
         emit TakenOut(msg.sender, coordinator, amount);
         IERC20(token).safeTransfer(msg.sender, amount);
     }
 
     /// @inheritdoc IRegistry
     function clearFlag(address coordinator) external {
-        PairWord pair = _pairs[coordinator][msg.sender];
+        PairWord pair = _pairs[coordinator][msg.sender].word;
         if (!pair.barred()) revert CollateralNotBarred(msg.sender, coordinator);
         if (block.timestamp < pair.noticeAt()) revert CollateralBarred(msg.sender, coordinator, pair.noticeAt());
-        _pairs[coordinator][msg.sender] = _withNotice(PairWord.wrap(PairWord.unwrap(pair) & ~PAIR_BARRED), 0);
+        _pairs[coordinator][msg.sender].word = _withNotice(PairWord.wrap(PairWord.unwrap(pair) & ~PAIR_BARRED), 0);
         emit FlagCleared(msg.sender, coordinator);
     }
 
@@ -321,18 +327,18 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         view
         returns (uint256 free, uint256 owed, uint256 noticeAt, uint256 flags)
     {
-        PairWord pair = _pairs[coordinator][account];
+        PairWord pair = _pairs[coordinator][account].word;
         return (pair.free(), pair.owed(), pair.noticeAt(), pair.flags());
     }
 
     /// @inheritdoc IRegistry
     function withdraw(address[] calldata coordinators) external nonReentrant returns (uint256 amount) {
         for (uint256 i; i < coordinators.length; ++i) {
-            PairWord pair = _pairs[coordinators[i]][msg.sender];
+            PairWord pair = _pairs[coordinators[i]][msg.sender].word;
             uint256 owed = pair.owed();
             if (owed == 0) continue;
             amount += owed;
-            _pairs[coordinators[i]][msg.sender] = PairWord.wrap(PairWord.unwrap(pair) - (owed << PAIR_OWED));
+            _pairs[coordinators[i]][msg.sender].word = PairWord.wrap(PairWord.unwrap(pair) - (owed << PAIR_OWED));
             emit Withdrawn(msg.sender, coordinators[i], owed);
         }
         if (amount != 0) IERC20(token).safeTransfer(msg.sender, amount);
@@ -403,19 +409,22 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
             (uint256 seats, uint256 owners) = (book.seats, book.owners);
             if (seats < minSeats || owners < minOwners) revert SeatsTooFew(capability, seats, owners);
         }
-        mapping(address account => PairWord) storage pairs = _pairs[coordinator];
+        mapping(address account => Pair) storage pairs = _pairs[coordinator];
         for (uint256 i; i < ranges.length; ++i) {
             address worker = Range.wrap(ranges[i]).worker();
-            PairWord pair = pairs[worker];
+            Pair storage slot = pairs[worker];
+            PairWord pair = slot.word;
             // INVARIANT: once its notice has run out, collateral is its owner's alone (R13); else a coordinator that
             // commits and withdraws bogus batches keeps it locked for ever.
             uint256 noticeAt = pair.noticeAt();
             if (noticeAt != 0 && block.timestamp >= noticeAt && !pair.barred()) {
                 revert CollateralLeaving(worker, coordinator, noticeAt);
             }
-            pairs[worker] = _sub(pair, worker, coordinator, collateral);
+            slot.word = _sub(pair, worker, coordinator, collateral);
         }
-        if (bond != 0) pairs[coordinator] = _sub(pairs[coordinator], coordinator, coordinator, bond);
+        if (bond == 0) return;
+        Pair storage own = pairs[coordinator];
+        own.word = _sub(own.word, coordinator, coordinator, bond);
     }
 
     /// @inheritdoc IRegistry
@@ -424,7 +433,7 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         onlyMarket
         returns (uint256 audited)
     {
-        mapping(address account => PairWord) storage pairs = _pairs[s.coordinator];
+        mapping(address account => Pair) storage pairs = _pairs[s.coordinator];
         {
             (uint256 released, uint256 paid) = (s.released, s.paid);
             (uint256 collateral, uint256 fee) = (s.collateral, s.fee);
@@ -435,12 +444,15 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
                     uint256 back = (released >> i) & 1 == 1 ? collateral : 0;
                     uint256 pay = (paid >> i) & 1 == 1 ? range.units() * fee : 0;
                     if (back | pay == 0) continue;
-                    address worker = range.worker();
-                    pairs[worker] = _add(pairs[worker], back, pay);
+                    Pair storage pair = pairs[range.worker()];
+                    pair.word = _add(pair.word, back, pay);
                 }
             }
         }
-        if (s.bond | s.reward != 0) pairs[s.coordinator] = _add(pairs[s.coordinator], s.bond, s.reward);
+        if (s.bond | s.reward != 0) {
+            Pair storage own = pairs[s.coordinator];
+            own.word = _add(own.word, s.bond, s.reward);
+        }
         pairs = _pairs[s.payer];
         {
             (uint256 struck, uint256 rate, uint256 base) = (s.struck, s.auditRate, s.auditBase);
@@ -449,12 +461,12 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
                 for (uint256 i; i < verifiers.length; ++i) {
                     if ((struck >> i) & 1 == 1) continue;
                     VerifierWord word = VerifierWord.wrap(verifiers[i]);
-                    address verifier = word.verifier();
-                    PairWord pair = pairs[verifier];
+                    Pair storage pair = pairs[word.verifier()];
+                    PairWord before = pair.word;
                     // R22: a false verdict costs the pay that is not yet final with this coordinator.
-                    if (pair.barred()) continue;
+                    if (before.barred()) continue;
                     uint256 pay = word.units() * rate + base;
-                    pairs[verifier] = _add(pair, 0, pay);
+                    pair.word = _add(before, 0, pay);
                     audited += pay;
                 }
             }
@@ -469,7 +481,8 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
 
     /// @inheritdoc IRegistry
     function credit(address account, address coordinator, uint256 amount) external onlyMarket {
-        _pairs[coordinator][account] = _add(_pairs[coordinator][account], 0, amount);
+        Pair storage pair = _pairs[coordinator][account];
+        pair.word = _add(pair.word, 0, amount);
     }
 
     // -- Challenges and Jury only ------------------------------------------------------------------------------------
@@ -493,10 +506,10 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         staker.unbonding = uint96(unbonding - fromUnbonding);
         taken = fromStake + fromUnbonding;
         if (bar) {
-            PairWord pair = _pairs[coordinator][account];
+            PairWord pair = _pairs[coordinator][account].word;
             uint256 until = block.timestamp + UNBONDING;
             if (pair.noticeAt() > until) until = pair.noticeAt();
-            _pairs[coordinator][account] = _withNotice(PairWord.wrap(PairWord.unwrap(pair) | PAIR_BARRED), until);
+            _pairs[coordinator][account].word = _withNotice(PairWord.wrap(PairWord.unwrap(pair) | PAIR_BARRED), until);
         }
         uint256 burned = taken - _reward(coordinator, taken, reason, rewards);
         emit SeatSlashed(account, coordinator, taken, burned, reason);
@@ -517,7 +530,8 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
             if (share == 0) continue;
             given += share;
             address account = rewards[i].account;
-            _pairs[coordinator][account] = _add(_pairs[coordinator][account], 0, share);
+            Pair storage pair = _pairs[coordinator][account];
+            pair.word = _add(pair.word, 0, share);
             emit Rewarded(account, coordinator, share, reason);
         }
     }
