@@ -33,6 +33,11 @@ export default defineConfig({
   // Solidity's side of the golden vectors reads the file that TypeScript's side reads, and the tests deploy the very
   // bytecode of the artifacts.
   test: {
-    solidity: { fsPermissions: { readFile: ["./protocol/vectors/vectors.json"], readDirectory: ["artifacts"] } },
+    solidity: {
+      fsPermissions: { readFile: ["./protocol/vectors/vectors.json"], readDirectory: ["artifacts"] },
+      // One seed, so that what fails here fails everywhere; a handler's revert is a fault, not a skipped move.
+      fuzz: { runs: 64, seed: "0xa55a7" },
+      invariant: { runs: 16, depth: 150, failOnRevert: true },
+    },
   },
 })
