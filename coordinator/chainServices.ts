@@ -55,10 +55,13 @@ export type ChainServices = {
   start(signal: AbortSignal): Promise<void>
 }
 
+/** Once both stand they are looked at now and then: a bond may be given notice by hand. */
+const STANDING_MS = 60_000
+
 export function createChainServices(deps: ChainServicesDeps, options: ChainServicesOptions): ChainServices {
   const { db, chain, artifacts, wake, log } = deps
   const every = options.everyMs === undefined ? {} : { everyMs: options.everyMs }
-  const outboxChain = createOutboxChain({ client: chain.client, account: chain.account })
+  const outboxChain = createOutboxChain(chain)
   const outbox = createOutbox(
     { db, chain: outboxChain, wake, log: log.child({ service: "outbox" }) },
     { holder: options.holder, ...every },
@@ -85,9 +88,12 @@ export function createChainServices(deps: ChainServicesDeps, options: ChainServi
   const responder = createResponder(at("responder"))
 
   /** What must stand before anybody leases: the session key, and the standing bond that workers look at (R8, R14). */
+  let stoodAt = 0
   const standing = async (): Promise<void> => {
-    await ensureSessionKey(at("sessionKey"), options.sessionKey)
-    await funds.ensureStanding()
+    if (Date.now() - stoodAt < STANDING_MS) return
+    const registered = await ensureSessionKey(at("sessionKey"), options.sessionKey)
+    const deposited = await funds.ensureStanding()
+    if (registered && deposited) stoodAt = Date.now()
   }
 
   return {
@@ -105,7 +111,7 @@ export function createChainServices(deps: ChainServicesDeps, options: ChainServi
       const services = [outbox, follower, batcher, auditor, attester, finalizer, accuser, juryClerk, responder]
       const setup = runLoop(
         { wake, log },
-        { name: "standing", topics: [], everyMs: options.everyMs ?? 5_000, signal, step: standing },
+        { name: "standing", topics: ["outbox"], everyMs: options.everyMs ?? 1_000, signal, step: standing },
       )
       await Promise.all([setup, ...services.map((service) => service.start(signal))])
     },

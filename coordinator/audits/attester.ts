@@ -35,6 +35,7 @@ export function createAttester({ db, chain, outbox, wake, log }: AttesterDeps): 
     const drawn = await db.select().from(samples).where(eq(samples.batchId, row.batchId))
     if (drawn.length === 0 || (row.seed !== null && drawn[0]!.seed !== row.seed)) return
     const { attestLimit } = deployment.params
+    if (chain.now() > row.commitTime + attestLimit) return
     const late = chain.now() >= row.commitTime + attestLimit - attestMargin(attestLimit)
     const complete = drawn.every(({ state }) => state === "answered")
     if (!complete && !late) return

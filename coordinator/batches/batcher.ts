@@ -39,6 +39,7 @@ export type Batcher = {
 type JobRow = typeof jobs.$inferSelect
 
 const LONGEST_PAUSE_S = 300
+const REST_MS = 200
 
 /** Puts stored receipts into batches and queues their commits (R17). Plans and calls are written together. */
 export function createBatcher(deps: BatcherDeps, options: BatcherOptions): Batcher {
@@ -87,18 +88,22 @@ export function createBatcher(deps: BatcherDeps, options: BatcherOptions): Batch
     const planned = await plannedShards(job.jobId)
     const terms = parseTerms(job.terms)
     const received = rows.filter(({ state, shard }) => state === "received" && !planned.has(shard))
-    const covered = await withCollateral(terms, job.jobId, received)
     const over = job.closedAt !== null || chain.now() > Number(terms.deadline)
-    const chosen = chooseShards({
-      ready: covered.map(({ shard, receivedAt }) => ({ shard, receivedAtMs: receivedAt?.getTime() ?? 0 })),
-      // Nothing that is merely queued will be leased any more once the job is over.
-      pending: rows
-        .filter(({ state }) => state === "leased" || (state === "queued" && !over))
-        .map(({ shard }) => shard),
-      nowMs: Date.now(),
-      maxShards: options.maxShards,
-      maxAgeMs: options.maxAgeMs,
-    })
+    // Nothing that is merely queued will be leased any more once the job is over.
+    const pending = rows
+      .filter(({ state }) => state === "leased" || (state === "queued" && !over))
+      .map(({ shard }) => shard)
+    const choose = (ready: typeof received) =>
+      chooseShards({
+        ready: ready.map(({ shard, receivedAt }) => ({ shard, receivedAtMs: receivedAt?.getTime() ?? 0 })),
+        pending,
+        nowMs: Date.now(),
+        maxShards: options.maxShards,
+        maxAgeMs: options.maxAgeMs,
+      })
+    // The chain is asked about collateral only where something is due.
+    if (!choose(received)) return
+    const chosen = choose(await withCollateral(terms, job.jobId, received))
     if (chosen) await plan(job, terms, chosen)
   }
 
@@ -244,7 +249,9 @@ export function createBatcher(deps: BatcherDeps, options: BatcherOptions): Batch
         {
           name: "batcher",
           topics: ["receipt", "tick", "outbox"],
-          everyMs: options.everyMs ?? Math.min(1_000, options.maxAgeMs),
+          everyMs: options.everyMs ?? Math.max(REST_MS, Math.min(1_000, options.maxAgeMs)),
+          // A receipt a millisecond must not mean a look at the whole job a millisecond.
+          restMs: REST_MS,
           signal,
           step,
         },

@@ -6,7 +6,7 @@ import type { OutboxCall } from "../chain/outbox/call.ts"
  * The Market's calls in the order in which they help each other inside one multicall: what is final frees collateral
  * and bond, an attestation is urgent, a commit uses what was freed.
  */
-const RANK = { finalize: 0, release: 1, draw: 2, attest: 3, commit: 4, refund: 5 } as const
+const RANK = { finalize: 0, forfeit: 1, release: 2, draw: 3, attest: 4, commit: 5, refund: 6 } as const
 
 type At = { market: Address }
 
@@ -100,16 +100,17 @@ export function releaseCall(
   }
 }
 
-export function withdrawCall(
+/** R24a: nobody can attest it any more; collateral comes free, and shards for their workers, then for all. */
+export function forfeitCall(
   { market }: At,
-  { batchId, terms, batch }: { batchId: bigint; terms: Terms; batch: Batch },
+  { batchId, terms, batch, seed, attempt }: Omit<EndParams, "attestation"> & { seed: Hex },
 ): OutboxCall {
   return {
-    key: `withdraw:${batchId}:${batch.commitBlock}`,
-    kind: "withdraw",
+    key: `forfeit:${batchId}:${attempt}`,
+    kind: "forfeit",
     to: market,
-    maxAttempts: 3,
-    data: encodeFunctionData({ abi: marketAbi, functionName: "withdrawBatch", args: [terms, batch] }),
+    rank: RANK.forfeit,
+    data: encodeFunctionData({ abi: marketAbi, functionName: "forfeit", args: [terms, batch, seed] }),
   }
 }
 

@@ -1,5 +1,6 @@
-import { and, eq, inArray, like, ne, or } from "drizzle-orm"
+import { and, asc, eq, inArray, like, ne, or } from "drizzle-orm"
 import type { Logger } from "pino"
+import { zeroHash } from "viem"
 import { marketAbi, type Terms } from "#protocol"
 import { type Chain, lower } from "../chain/client.ts"
 import { runLoop } from "../chain/loop.ts"
@@ -9,12 +10,13 @@ import type { Wake } from "../chain/wake.ts"
 import type { Db } from "../store/database.ts"
 import { batches, demands, disputes, jobs, outbox as outboxTable, ranges } from "../store/schema.ts"
 import { attestationStruct, type BatchRow, batchStruct, parseTerms } from "./batchRow.ts"
-import { finalizeCall, refundCall, releaseCall } from "./calls.ts"
+import { finalizeCall, forfeitCall, refundCall, releaseCall } from "./calls.ts"
 
 export type FinalizerDeps = { db: Db; chain: Chain; outbox: Outbox; wake: Wake; log: Logger }
 
-/** A call that keeps reverting is somebody's bug: it stays in the outbox with its reason. */
-const MAX_TRIES = 5
+/** Between calls of which each was given up: the reason may be a bug, which must not burn gas in a circle. */
+const FIRST_PAUSE_MS = 10_000
+const LONGEST_PAUSE_MS = 600_000
 
 export type Finalizer = { step(): Promise<void>; start(signal: AbortSignal): Promise<void> }
 
@@ -26,6 +28,7 @@ export function createFinalizer({ db, chain, outbox, wake, log }: FinalizerDeps)
 
   async function step(): Promise<void> {
     await finalizeRipe()
+    await forfeitLost()
     await releaseRipe()
     await refundRipe()
   }
@@ -43,6 +46,28 @@ export function createFinalizer({ db, chain, outbox, wake, log }: FinalizerDeps)
         finalizeCall(
           { market },
           { batchId: row.batchId, terms, batch: batchStruct(row), attestation: attestationStruct(row), attempt },
+        ),
+      )
+    }
+  }
+
+  /** A batch whose attestation came too late, or whose worker committed for itself and stopped. */
+  async function forfeitLost(): Promise<void> {
+    const rows = await db
+      .select()
+      .from(batches)
+      .where(inArray(batches.state, ["committed", "drawn"]))
+    for (const row of rows) {
+      if (chain.now() <= row.commitTime + params.attestLimit || (await isHeld(row))) continue
+      const { clock, count } = await batchOf(row.batchId)
+      if (count > 0 || chain.now() <= clock) continue
+      const terms = await termsOf(row.jobId)
+      if (!terms) continue
+      log.error({ batchId: row.batchId }, "a batch was not attested in time: it is forfeited")
+      await once(`forfeit:${row.batchId}:`, (attempt) =>
+        forfeitCall(
+          { market },
+          { batchId: row.batchId, terms, batch: batchStruct(row), seed: row.seed ?? zeroHash, attempt },
         ),
       )
     }
@@ -136,13 +161,17 @@ export function createFinalizer({ db, chain, outbox, wake, log }: FinalizerDeps)
     return job && parseTerms(job.terms)
   }
 
-  /** Queues the call unless one like it is under way; after failures it is tried afresh, a few times. */
+  /** Queues the call unless one like it is under way; after one that was given up it is tried afresh, ever later. */
   async function once(prefix: string, call: (attempt: number) => OutboxCall): Promise<void> {
     const rows = await db
-      .select({ state: outboxTable.state })
+      .select({ state: outboxTable.state, endedAt: outboxTable.endedAt })
       .from(outboxTable)
       .where(and(eq(outboxTable.sender, outbox.sender), like(outboxTable.key, `${prefix}%`)))
-    if (rows.some(({ state }) => state === "queued" || state === "sent") || rows.length >= MAX_TRIES) return
+      .orderBy(asc(outboxTable.id))
+    if (rows.some(({ state }) => state === "queued" || state === "sent")) return
+    const endedMs = rows.at(-1)?.endedAt?.getTime()
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(rows.length - 1, 10))
+    if (endedMs !== undefined && Date.now() - endedMs < pauseMs) return
     if (await outbox.enqueue(db, call(rows.length))) wake.notify("outbox")
   }
 

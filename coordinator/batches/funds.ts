@@ -14,8 +14,8 @@ export type FundsDeps = { db: Db; chain: Chain; outbox: Outbox; wake: Wake; log:
 
 /** The coordinator's own money: its standing bond (R14) and the bond that its batches lock (R17). */
 export type Funds = {
-  /** Deposits the standing bond if it is not there. */
-  ensureStanding(): Promise<void>
+  /** True if the standing bond is there; otherwise deposits it. */
+  ensureStanding(): Promise<boolean>
   /** True if the bond slot has so much free; otherwise moves tokens in, and is true once they are there. */
   ensureBond(needed: bigint): Promise<boolean>
 }
@@ -28,7 +28,7 @@ export function createFunds({ db, chain, outbox, wake, log }: FundsDeps): Funds 
   const { token, registry } = deployment.contracts
   const self = account.address
 
-  async function ensureStanding(): Promise<void> {
+  async function ensureStanding(): Promise<boolean> {
     const [amount] = await client.readContract({
       address: registry,
       abi: registryAbi,
@@ -36,11 +36,13 @@ export function createFunds({ db, chain, outbox, wake, log }: FundsDeps): Funds 
       args: [self],
     })
     const needed = deployment.params.standingBond
-    if (amount >= needed || !(await ensureTokens(needed))) return
+    if (amount >= needed) return true
+    if (!(await ensureTokens(needed))) return false
     await once("standing", {
       to: registry,
       data: encodeFunctionData({ abi: registryAbi, functionName: "depositStanding" }),
     })
+    return false
   }
 
   async function ensureBond(needed: bigint): Promise<boolean> {

@@ -32,6 +32,8 @@ export type Chain = {
   observe(block: { timestamp: bigint | number }): void
   /** Throws unless the node still serves this deployment: a local chain that was restarted forgets everything. */
   check(): Promise<void>
+  /** The cheap part of it: the first block alone tells one local chain from the next. */
+  checkGenesis(): Promise<void>
 }
 
 export type OpenChainParams = { deployment: Deployment; account: LocalAccount; rpcUrl?: string }
@@ -58,6 +60,12 @@ export async function openChain({ deployment, account, rpcUrl = deployment.rpcUr
     offset = newest - Date.now() / 1000
   }
 
+  const compareGenesis = (got: Hash): void => {
+    if (got.toLowerCase() === deployment.genesisHash.toLowerCase()) return
+    const message = "the chain was started anew since this deployment (another genesis block): deploy again"
+    throw new ChainError({ code: "E_CHAIN_WRONG_GENESIS", expected: deployment.genesisHash, got, message })
+  }
+
   const check = async (): Promise<void> => {
     const [id, genesis, head] = await Promise.all([
       client.getChainId(),
@@ -71,11 +79,7 @@ export async function openChain({ deployment, account, rpcUrl = deployment.rpcUr
       const message = `the node serves chain ${id}, the deployment is on chain ${deployment.chainId}`
       throw new ChainError({ code: "E_CHAIN_WRONG_ID", expected: deployment.chainId, got: id, message })
     }
-    const got = genesis.hash as Hash
-    if (got.toLowerCase() !== deployment.genesisHash.toLowerCase()) {
-      const message = `the chain was started anew since this deployment (another genesis block): deploy again`
-      throw new ChainError({ code: "E_CHAIN_WRONG_GENESIS", expected: deployment.genesisHash, got, message })
-    }
+    compareGenesis(genesis.hash as Hash)
     for (const contract of ["registry", "market", "challenges", "jury"] as const) {
       const address = contracts[contract]
       const code = await client.getCode({ address })
@@ -96,6 +100,7 @@ export async function openChain({ deployment, account, rpcUrl = deployment.rpcUr
     now: () => Math.max(newest, Math.floor(Date.now() / 1000 + offset)),
     observe,
     check,
+    checkGenesis: async () => compareGenesis((await client.getBlock({ blockNumber: 0n })).hash),
   }
 }
 

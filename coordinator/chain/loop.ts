@@ -8,6 +8,8 @@ export type LoopParams = {
   topics: readonly WakeTopic[]
   /** The timer behind the topics: what is due by time, and what another replica did. */
   everyMs: number
+  /** At least this long between two steps, however fast the topics come. */
+  restMs?: number
   signal: AbortSignal
   step(): Promise<void>
 }
@@ -18,7 +20,7 @@ const LONGEST_PAUSE_MS = 15_000
 /** Runs a step whenever something happened or a timer ran out, until aborted. A failure is logged and backed off. */
 export async function runLoop(
   { wake, log }: LoopDeps,
-  { name, topics, everyMs, signal, step }: LoopParams,
+  { name, topics, everyMs, restMs = 0, signal, step }: LoopParams,
 ): Promise<void> {
   const listener = wake.listen(topics)
   let failures = 0
@@ -32,7 +34,10 @@ export async function runLoop(
         failures++
         log.warn({ err: error, service: name, failures }, "step failed, will be tried again")
       }
-      if (failures === 0) await listener.next(everyMs, signal)
+      if (failures === 0) {
+        if (restMs > 0) await pause(restMs, signal)
+        await listener.next(Math.max(0, everyMs - restMs), signal)
+      }
       // A topic must not cut the pause short: what fails would be tried at the rate of the events.
       else await pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10)), signal)
     }

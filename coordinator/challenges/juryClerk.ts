@@ -1,4 +1,4 @@
-import { and, eq, inArray, ne } from "drizzle-orm"
+import { and, eq, gt, ne, or } from "drizzle-orm"
 import type { Logger } from "pino"
 import { encodeFunctionData, type Hex } from "viem"
 import { beaconAbi, juryAbi, type Terms } from "#protocol"
@@ -25,6 +25,8 @@ const COMMIT = 2
 const RIPE = 4
 
 const SEED_LIFE_BLOCKS = 256n
+/** How long after a resolution other signers of the false answer are looked for. */
+const PUNISH_SECONDS = 86_400
 
 /** Moves disputes along: anybody may, and jurors wait for it (R28). */
 export function createJuryClerk({ db, chain, outbox, wake, log }: JuryClerkDeps): JuryClerk {
@@ -37,7 +39,7 @@ export function createJuryClerk({ db, chain, outbox, wake, log }: JuryClerkDeps)
       .from(disputes)
       .innerJoin(batches, eq(batches.batchId, disputes.batchId))
       .innerJoin(jobs, eq(jobs.jobId, batches.jobId))
-      .where(inArray(batches.state, ["drawn", "attested", "final", "committed", "forfeited"]))
+      .where(or(eq(disputes.state, "open"), gt(disputes.resolveTime, chain.now() - PUNISH_SECONDS)))
     for (const { dispute, batch, terms } of rows) {
       const one = { dispute, batch, terms: parseTerms(terms) }
       if (dispute.state === "open") await advance(one)

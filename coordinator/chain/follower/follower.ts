@@ -65,6 +65,8 @@ export function createFollower(deps: FollowerDeps, options: FollowerOptions = {}
     const at = await position()
     if (at.hash !== undefined && at.number >= Number(latest.number) && at.hash === latest.hash) return false
     if (at.hash !== undefined && (await hashOf(at.number)) !== at.hash) {
+      // Another chain is no reorg: its empty history must not wipe ours.
+      await chain.checkGenesis()
       await rollback(await ancestorOf(at.number))
       return true
     }

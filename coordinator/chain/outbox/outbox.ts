@@ -64,8 +64,20 @@ export function createOutbox(
 
   async function step(): Promise<void> {
     if (!(await holdSender(db, { ...me, seconds: HOLD_SECONDS }))) return
+    if (await isIdle()) return
+    // A local chain that was restarted has the same id and accounts: nothing that was meant for the old one goes out.
+    await chain.check()
     await settle()
     await sendQueued()
+  }
+
+  async function isIdle(): Promise<boolean> {
+    const [open] = await db
+      .select({ id: outboxTable.id })
+      .from(outboxTable)
+      .where(and(eq(outboxTable.sender, sender), inArray(outboxTable.state, ["queued", "sent"])))
+      .limit(1)
+    return open === undefined
   }
 
   // ---------------------------------------------------------------- what is in flight

@@ -1,11 +1,5 @@
-import {
-  type Address,
-  type Hex,
-  keccak256,
-  type LocalAccount,
-  type PublicClient,
-  TransactionReceiptNotFoundError,
-} from "viem"
+import { type Address, type Hex, keccak256, TransactionReceiptNotFoundError } from "viem"
+import type { Chain } from "../client.ts"
 import { type Revert, revertOf } from "../revert.ts"
 
 export type Fees = { maxFeePerGas: bigint; maxPriorityFeePerGas: bigint }
@@ -15,6 +9,8 @@ export type Mined = { success: boolean; block: number; hash: Hex; gasUsed: bigin
 /** What the outbox needs of a chain, for one key. */
 export type OutboxChain = {
   readonly sender: Address
+  /** Throws unless the node still serves the chain that the calls are meant for. */
+  check(): Promise<void>
   /** Gas of the call on the newest state, or why it would revert. */
   simulate(tx: TxBody): Promise<{ gas: bigint } | { revert: Revert }>
   fees(): Promise<Fees>
@@ -32,10 +28,11 @@ export type OutboxChain = {
 /** A node's answers to a transaction that it has, or whose nonce has been used: the receipt will tell. */
 const KNOWN = /already known|known transaction|nonce too low|already imported|replacement transaction underpriced/i
 
-export function createOutboxChain({ client, account }: { client: PublicClient; account: LocalAccount }): OutboxChain {
+export function createOutboxChain({ client, account, checkGenesis }: Chain): OutboxChain {
   const sender = account.address
   return {
     sender,
+    check: checkGenesis,
     async simulate(tx) {
       try {
         return { gas: await client.estimateGas({ account: sender, ...tx }) }

@@ -126,6 +126,23 @@ test("R20: a sample that nobody answers is SILENT; the worker's shard is committ
   assert.equal((await batchesOf(job)).length, 2)
 })
 
+test("R24a: a batch that its coordinator slept through is forfeited by itself, and its work is committed again", {
+  skip,
+}, async () => {
+  const job = await market.postJob({ tasks: 4, shardSize: 4 })
+  await market.compute(job, 0, workers[0]!)
+  await market.until("it is committed", async () => (await batchesOf(job)).length === 1)
+  const free = (await market.pairOf(workers[0]!.address)).free
+  await market.local.warp(61)
+  await market.until("it is forfeited", async () => (await batchesOf(job))[0]!.state === "forfeited")
+  // The worker lost nothing: its collateral is back.
+  assert.ok((await market.pairOf(workers[0]!.address)).free > free)
+  assert.deepEqual(await stateOf(job), ["void"])
+  await market.local.warp(61)
+  await market.until("the job is refunded", async () => (await jobState(job)) === "refunded", allAudit)
+  assert.deepEqual(await stateOf(job), ["final"])
+})
+
 test("behavior: verdicts that were not drawn, or not signed by their account's key, are refused with a code", {
   skip,
 }, async () => {

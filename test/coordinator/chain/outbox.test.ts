@@ -180,6 +180,17 @@ test("behavior: only one replica sends for a key; another takes over when its te
   assert.equal((await txsOf(db)).length, 1)
 })
 
+test("behavior: nothing that was meant for one chain is sent to another that took its place", async () => {
+  const { db, node, outbox } = await setUp()
+  await outbox.enqueue(db, call("one", "0x01"))
+  await outbox.step()
+  await outbox.enqueue(db, call("two", "0x02"))
+  const before = node.broadcasts.length
+  node.startAnew()
+  await assert.rejects(outbox.step(), /another chain/)
+  assert.equal(node.broadcasts.length, before)
+})
+
 test("behavior: a reorg puts mined transactions back into flight, and the same bytes are mined again", async () => {
   const { db, node, outbox } = await setUp()
   await outbox.enqueue(db, call("one", "0x01"))

@@ -16,6 +16,7 @@ export function createScriptedChain(sender: Address) {
   const reverts = new Map<Hex, Revert>()
   let baseFee = 100n
   let counter = 0
+  let foreign = false
 
   const revertOf = (tx: TxBody): Revert | undefined => {
     for (const [data, revert] of reverts) if (tx.data.includes(data.slice(2))) return revert
@@ -24,6 +25,9 @@ export function createScriptedChain(sender: Address) {
 
   const chain: OutboxChain = {
     sender,
+    check: async () => {
+      if (foreign) throw new Error("another chain")
+    },
     async simulate(tx) {
       const revert = revertOf(tx)
       return revert ? { revert } : { gas: 50_000n }
@@ -74,8 +78,12 @@ export function createScriptedChain(sender: Address) {
     steal() {
       pool.delete(nonce++)
     },
-    dropPool() {
+    /** The node was restarted: same id and accounts, another genesis. */
+    startAnew() {
+      foreign = true
       pool.clear()
+      receipts.clear()
+      nonce = 0
     },
     get block() {
       return block
