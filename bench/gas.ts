@@ -175,7 +175,7 @@ async function eachFunction(chain: GasChain): Promise<Figure[]> {
   const drawn = await chain.nextBatch(job.jobId, 3, 3 * job.shards, job.ranges)
   await chain.send(coordinator, chain.commitCall(job.terms, drawn))
   await chain.pass(APART_SECONDS)
-  spent["draw"] = (await chain.send(coordinator, chain.on.market("draw", drawn))).gas
+  spent.draw = (await chain.send(coordinator, chain.on.market("draw", drawn))).gas
   const seed = await chain.seedOf(drawn)
   spent["attest after draw"] = (
     await chain.send(coordinator, chain.attestCall(job.terms, drawn, job.statement, seed))
@@ -183,9 +183,9 @@ async function eachFunction(chain: GasChain): Promise<Figure[]> {
 
   const taken = await chain.nextBatch(job.jobId, 4, 4 * job.shards, job.ranges)
   await chain.send(coordinator, chain.commitCall(job.terms, taken))
-  spent["withdrawBatch"] = (await chain.send(coordinator, chain.on.market("withdrawBatch", job.terms, taken))).gas
+  spent.withdrawBatch = (await chain.send(coordinator, chain.on.market("withdrawBatch", job.terms, taken))).gas
   const reclaimed = job.ranges[0]!
-  spent["reclaim"] = (
+  spent.reclaim = (
     await chain.send(
       workers[0]!,
       chain.on.market(
@@ -206,18 +206,18 @@ async function eachFunction(chain: GasChain): Promise<Figure[]> {
   const left = await chain.nextBatch(job.jobId, 6, 5 * job.shards, job.ranges)
   await chain.send(coordinator, chain.commitCall(job.terms, left))
   await chain.pass(70)
-  spent["forfeit"] = (await chain.send(coordinator, chain.on.market("forfeit", job.terms, left, zero))).gas
+  spent.forfeit = (await chain.send(coordinator, chain.on.market("forfeit", job.terms, left, zero))).gas
   await chain.pass(70)
-  spent["release"] = (await chain.send(coordinator, chain.on.market("release", job.terms, left))).gas
+  spent.release = (await chain.send(coordinator, chain.on.market("release", job.terms, left))).gas
 
   const terms = await termsFor(chain, 64, 4_096)
   const posted = await chain.post(terms)
-  spent["post"] = posted.gas
-  spent["close"] = (await chain.send(requester, chain.on.market("close", posted.jobId, terms))).gas
+  spent.post = posted.gas
+  spent.close = (await chain.send(requester, chain.on.market("close", posted.jobId, terms))).gas
   await chain.pass(200)
-  spent["refund"] = (await chain.send(requester, chain.on.market("refund", posted.jobId, terms))).gas
-  spent["withdraw"] = (await chain.send(workers[0]!, chain.on.registry("withdraw", [coordinator]))).gas
-  spent["allow"] = (await chain.send(workers[0]!, chain.on.registry("allow", coordinator, TOKEN))).gas
+  spent.refund = (await chain.send(requester, chain.on.market("refund", posted.jobId, terms))).gas
+  spent.withdraw = (await chain.send(workers[0]!, chain.on.registry("withdraw", [coordinator]))).gas
+  spent.allow = (await chain.send(workers[0]!, chain.on.registry("allow", coordinator, TOKEN))).gas
   spent["stake one seat"] = (await chain.send(workers[0]!, chain.on.registry("stake", CAPABILITY, 1))).gas
 
   return Object.entries(spent).map(([name, value]) => ({

@@ -6,7 +6,6 @@ import { join } from "node:path"
 
 /** A server that a test started for itself; or why it could not. */
 export type OwnServer = { url: string; stop(): Promise<void> }
-export type Missing = { skip: string }
 
 export function redisMissing(): string | undefined {
   return findOnPath("redis-server") ? undefined : "redis-server is not installed"
