@@ -66,8 +66,9 @@ export async function startCoordinator(
     const coordinator = account.address.toLowerCase() as Address
 
     const chain = await openChain({ deployment, account, rpcUrl: config.rpcUrl })
-    const unlock = lockFolder(config.dataDir)
-    opens("lock", async () => unlock())
+    // With an outside Postgres replicas may share the folder: artifacts go by their hash and never change.
+    const unlock = config.databaseUrl ? undefined : lockFolder(config.dataDir)
+    opens("lock", async () => unlock?.())
     const database = await openDatabase({
       databaseUrl: config.databaseUrl,
       databaseDir: join(config.dataDir, "database"),

@@ -36,13 +36,13 @@ export type ArtifactStoreParams = {
   minFreeBytes: number
 }
 
+const UNFINISHED_MS = 3_600_000
 const SHA256 = /^0x[0-9a-f]{64}$/
 
 export async function openArtifactStore({ dir, minFreeBytes }: ArtifactStoreParams): Promise<ArtifactStore> {
   const incoming = join(dir, "incoming")
   await mkdir(incoming, { recursive: true })
-  // What an earlier process did not finish is nobody's.
-  for (const name of await readdir(incoming)) await rm(join(incoming, name), { force: true })
+  await sweep(incoming)
 
   function path(sha256: Hex): string {
     if (!SHA256.test(sha256))
@@ -145,6 +145,16 @@ export async function openArtifactStore({ dir, minFreeBytes }: ArtifactStorePara
     async remove(sha256) {
       await rm(path(sha256), { force: true })
     },
+  }
+}
+
+/** What an earlier process did not finish is nobody's; a replica's upload of this hour is its own. */
+async function sweep(incoming: string): Promise<void> {
+  for (const name of await readdir(incoming)) {
+    const file = join(incoming, name)
+    // A replica may have finished it since.
+    const found = await stat(file).catch(() => undefined)
+    if (found && Date.now() - found.mtimeMs > UNFINISHED_MS) await rm(file, { force: true })
   }
 }
 

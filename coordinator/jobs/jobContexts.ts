@@ -13,6 +13,8 @@ export type JobContext = {
   jobId: bigint
   terms: Terms
   spec: Spec
+  /** The spec as it goes into every lease: encoded once, for it names every shard of the job. */
+  specJson: string
   jobSalt: Hex
   inputs: InputTree
   salt(taskIndex: number): Hex
@@ -44,6 +46,7 @@ export function createJobContexts({ db, artifacts, maxBytes = 256 * 1024 ** 2 }:
       jobId,
       terms,
       spec: specOf(job),
+      specJson: JSON.stringify(job.spec),
       jobSalt: job.jobSalt,
       inputs,
       salt: (taskIndex) => taskSalt(job.jobSalt, taskIndex),

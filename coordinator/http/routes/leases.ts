@@ -1,6 +1,8 @@
+import type { FastifyReply } from "fastify"
 import { z } from "zod"
 import {
   Bytes32Schema,
+  type LeaseBundle,
   LeaseBundleSchema,
   LeaseRequestSchema,
   ReceiptStoredSchema,
@@ -27,6 +29,22 @@ export type LeaseRoutesDeps = StoreReceiptDeps & {
   onQueued: () => void
 }
 
+/** A bundle's JSON by the schema, but for the spec, which is the same in every lease of the job. */
+function encodeLease(bundle: LeaseBundle, specJson: string): string {
+  const rest = JSON.stringify(z.encode(WithoutSpec, bundle))
+  return `${rest.slice(0, -1)},"spec":${specJson}}`
+}
+
+const WithoutSpec = LeaseBundleSchema.omit({ spec: true })
+
+function sendJson(reply: FastifyReply, json: string) {
+  return reply
+    .code(200)
+    .type("application/json")
+    .serializer(String)
+    .send(json as never)
+}
+
 const Params = z.object({ leaseHash: Bytes32Schema })
 const signed = { security: [{ signature: [] }] }
 
@@ -50,7 +68,8 @@ export function leaseRoutes(app: App, auth: Auth, deps: LeaseRoutesDeps): void {
       const signal = connectionSignal(reply)
       const bundle = await desk.ask({ worker, capability, cachedModels, waitMs: wait * 1_000, signal })
       if (!bundle) return reply.code(204).send(null)
-      return reply.code(200).send(bundle)
+      const { specJson } = await deps.contexts.get(bundle.lease.jobId)
+      return sendJson(reply, encodeLease(bundle, specJson))
     },
   )
 
