@@ -37,6 +37,8 @@ export type Server = { app: App; showQueue: (queue: Queue) => void }
 const BODY_BYTES = 64 * 1024 ** 2
 /** A long poll waits 25 s; an upload may take its time, but not forever. */
 const REQUEST_MS = 15 * 60_000
+/** How long what was begun may take once the server is told to close. */
+const CLOSE_GRACE_MS = 3_000
 
 export async function createServer(params: CreateServerParams): Promise<Server> {
   const { metrics, log, limits } = params
@@ -57,7 +59,13 @@ export async function createServer(params: CreateServerParams): Promise<Server> 
   readBodies(app)
   const closing = new AbortController()
   app.decorate("closingSignal", closing.signal)
-  app.addHook("preClose", async () => closing.abort())
+  app.addHook("preClose", async () => {
+    closing.abort()
+    // What waits is answered now. A connection that a peer opened and has not used counts as active for a minute: what
+    // is still there after a while is cut, for a coordinator that is told to stop must be back soon.
+    const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS)
+    app.server.once("close", () => clearTimeout(cut))
+  })
 
   await app.register(rateLimit, {
     max: limits.requestsPerMinute,
