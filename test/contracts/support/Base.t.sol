@@ -129,8 +129,12 @@ abstract contract Base {
         p.jury = address(jury);
     }
 
+    function makeToken() internal virtual returns (address) {
+        return create("AssayToken", "", abi.encode(uint256(1_000_000 ether), uint256(0)));
+    }
+
     function _deploy() internal {
-        token = IERC20Like(create("AssayToken", "", abi.encode(uint256(1_000_000 ether), uint256(0))));
+        token = IERC20Like(makeToken());
         beacon = IBeacon(create("BlockBeacon", "beacons/", ""));
         uint256 next = vm.getNonce(address(this));
         registry = IRegistry(vm.computeCreateAddress(address(this), next));
