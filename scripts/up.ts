@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Command } from "commander"
 import { action, type Context } from "./shared/action.ts"
+import { NODE_FLAGS } from "./shared/children.ts"
 import { CliError, usageError } from "./shared/errors.ts"
 import { isAlive } from "./shared/lockFile.ts"
 import { parseCount } from "./shared/parse.ts"
@@ -153,7 +154,7 @@ async function detach({ home, out, signal }: Context, options: Options): Promise
     "--network",
     "local",
   ]
-  const child = spawn(process.execPath, [...process.execArgv, join(ROOT, "scripts", "main.ts"), ...args.map(String)], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, join(ROOT, "scripts", "main.ts"), ...args.map(String)], {
     detached: true,
     stdio: ["ignore", log, log],
   })

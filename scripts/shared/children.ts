@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync } from "node:fs"
+import { closeSync, createWriteStream, mkdirSync, openSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { createInterface } from "node:readline"
 import { CliError } from "./errors.ts"
@@ -28,6 +28,8 @@ export type StartChildParams = {
   onEvent?: (event: ChildEvent) => void
 }
 
+/** What the launcher gives as well; other flags of ours (a test runner's, say) are not for our children. */
+export const NODE_FLAGS = ["--disable-warning=ExperimentalWarning"]
 const STOP_GRACE_MS = 20_000
 /** The slowest start loads onnxruntime and tests itself, on a machine that has other things to do. */
 const READY_MS = 120_000
@@ -36,12 +38,14 @@ const READY_MS = 120_000
 export function startChild({ name, args, logPath, env = {}, onEvent }: StartChildParams): Child {
   mkdirSync(dirname(logPath), { recursive: true })
   const log = openSync(logPath, "a")
-  const child = spawn(process.execPath, [...process.execArgv, join(ROOT, "scripts", "main.ts"), ...args, "--json"], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, join(ROOT, "scripts", "main.ts"), ...args, "--json"], {
     // The channel carries nothing: its end tells the child that we are gone, however we went.
     stdio: ["ignore", "pipe", log, "ipc"],
     env: { ...process.env, ...env, ASSAY_SUPERVISED: "1" },
   })
   closeSync(log)
+  const printed = createWriteStream(logPath, { flags: "a" })
+  child.once("close", () => printed.end())
   const exited = new Promise<number>((resolve) => {
     child.once("exit", (code, signal) => resolve(code ?? (signal ? 128 : 1)))
     child.once("error", () => resolve(1))
@@ -51,7 +55,7 @@ export function startChild({ name, args, logPath, env = {}, onEvent }: StartChil
       createInterface({ input: child.stdout }).on("line", (line) => {
         const event = parseLine(line)
         // What a library or a logger prints there belongs to the log.
-        if (!event) return appendFileSync(logPath, `${line}\n`)
+        if (!event) return void printed.write(`${line}\n`)
         if (event.event === "ready") resolve(event)
         const error = event.error as { code: string; message: string } | undefined
         if (error) reject(new CliError(error.code, error.message))

@@ -53,7 +53,7 @@ export function createStack({ home, host = "127.0.0.1", env = {}, say, signal, o
     if (signal?.aborted) throw new CliError("E_INTERRUPTED", "stopped before everything was started")
     const child = startChild({
       name,
-      args: [...args, "--home", home.path, "--network", "local", ...urls()],
+      args: [...args, "--home", home.path, "--network", "local", ...(rpcUrl ? ["--rpc", rpcUrl] : [])],
       logPath: join(home.run, "logs", `${name}.log`),
       env: { ...env, ...more },
       onEvent: (event) => onEvent?.(name, event),
@@ -61,7 +61,6 @@ export function createStack({ home, host = "127.0.0.1", env = {}, say, signal, o
     children.push(child)
     return child
   }
-  const urls = () => [...(rpcUrl ? ["--rpc", rpcUrl] : []), ...(apiUrl ? ["--coordinator", apiUrl] : [])]
   const text = (event: ChildEvent, field: string): string => {
     const value = event[field]
     if (typeof value === "string") return value
@@ -109,6 +108,8 @@ export function createStack({ home, host = "127.0.0.1", env = {}, say, signal, o
       const { role, seats, threads, verifyOnly, backend, publicUrl } = plan
       const child = start(role, [
         "worker",
+        "--coordinator",
+        apiUrl,
         "--role",
         role,
         ...(seats === undefined ? [] : ["--seats", String(seats)]),

@@ -15,6 +15,8 @@ export type ScenarioParams = {
 }
 
 const TASKS = 16
+/** The audit budget pays for half of the shards twice, and a cheat has taken a few before it is stopped. */
+const CHEATED_TASKS = 48
 const FEE = 10n ** 16n
 /** Every leaf is computed again, so that a cheat is caught with certainty and not with luck. */
 const ALL = 10_000
@@ -87,8 +89,8 @@ export function scenarios({ stores, skip, open }: ScenarioParams): void {
           seats: 1,
           backend: join(ROOT, "examples", "cheats", file),
         })
-        const job = await stage.post({ tasks: TASKS, seed: file.length, auditRate: ALL })
-        await stage.until("two receipts of the cheat", () => said(stage, role, "receipt") >= 2)
+        const job = await stage.post({ tasks: CHEATED_TASKS, seed: file.length, auditRate: ALL })
+        await stage.until("a receipt of the cheat", () => said(stage, role, "receipt") >= 1)
         pause(cheat)
         for (const worker of stage.honest) resume(worker)
         await stage.until("the cheat's slash", async () => (await slashedOf(stage, cheat.account)) > 0n)
@@ -96,7 +98,7 @@ export function scenarios({ stores, skip, open }: ScenarioParams): void {
         await assertRight(stage, job)
         const paid = await paidFor(stage, job.jobId)
         assert.equal(paid.get(cheat.account.toLowerCase()) ?? 0n, 0n, "a cheat is paid for no task")
-        assert.equal(sum(paid), BigInt(TASKS) * FEE)
+        assert.equal(sum(paid), BigInt(CHEATED_TASKS) * FEE)
         for (const worker of stage.honest) assert.equal(await slashedOf(stage, worker.account), 0n, worker.role)
         assert.ok(await stage.conserved())
         assert.ok((await stage.client.verify(job.jobId)).ok)
