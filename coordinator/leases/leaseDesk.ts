@@ -109,17 +109,20 @@ export function createLeaseDesk(deps: LeaseDeskDeps): LeaseDesk {
 
   /** Hands out shards until nobody is left who may have one, or nothing that they may have. */
   async function serveOnce(capability: Hex, one: Line): Promise<void> {
-    let ready = await readyWaiters(capability, one)
+    // Who may work is asked only when there is work: an idle line of a thousand costs one look at the queue.
+    let ready: Waiter[] | undefined
     let aside = 0
-    while (ready.length > 0 && aside < MOST_ASIDE && !closed) {
+    while (one.waiters.size > 0 && aside < MOST_ASIDE && !closed) {
       const taken = await queue.take(capability)
       if (!taken) return
-      const outcome = await handOut(taken, ready).catch(async (error) => {
+      try {
+        ready = ready?.filter((waiter) => one.waiters.has(waiter)) ?? (await readyWaiters(capability, one))
+        if (ready.length === 0) return await queue.giveBack(taken)
+        if ((await handOut(taken, ready)) === "nobody") aside++
+      } catch (error) {
         await queue.giveBack(taken, ASIDE_MS)
         throw error
-      })
-      if (outcome === "nobody") aside++
-      ready = ready.filter((waiter) => one.waiters.has(waiter))
+      }
     }
   }
 

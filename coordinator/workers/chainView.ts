@@ -47,13 +47,16 @@ export function createChainView({ client, contracts, coordinator }: ChainViewDep
   const counts = createCache<number>(SEATS_MS)
 
   return {
-    accountOf(key) {
-      return accounts.get(key, async () => {
+    async accountOf(key) {
+      const known = await accounts.get(key, async () => {
         const block = await client.getBlockNumber()
         // A key counts from the block after its registration: the next block is the one that work would be judged by.
         const account = await client.readContract({ ...registry, functionName: "accountOf", args: [key, block + 1n] })
         return BigInt(account) === 0n ? undefined : (account.toLowerCase() as Address)
       })
+      // "Nobody's" is asked again: a worker registers its key and comes at once.
+      if (known === undefined) accounts.forget(key)
+      return known
     },
     pairOf(account) {
       return pairs.get(account, async () => {
