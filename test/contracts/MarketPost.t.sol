@@ -203,3 +203,57 @@ contract MarketPostTest is Base {
         return create("Market", "", abi.encode(p));
     }
 }
+
+contract ChainGuardTest is Base {
+    function make(string calldata name, string calldata folder, bytes calldata arguments) external returns (address) {
+        return create(name, folder, arguments);
+    }
+
+    function test_R31_blockHashesAreASeedOnTheLocalChainAlone() public {
+        vm.chainId(11_155_111);
+        vm.expectRevert(abi.encodeWithSignature("BeaconChain(uint256)", 11_155_111));
+        this.make("BlockBeacon", "beacons/", "");
+    }
+
+    function test_R31_aMarketElsewhere_refusesABeaconOfBlockHashes() public {
+        address vault = create(
+            "Registry",
+            "",
+            abi.encode(
+                address(token),
+                address(market),
+                address(challenges),
+                address(jury),
+                SEAT,
+                uint96(50 ether),
+                uint32(30 days),
+                uint32(2 days),
+                LIVENESS_SLASH,
+                uint16(BURN_RATE)
+            )
+        );
+        IMarket.Params memory p = marketParams();
+        p.registry = vault;
+        p.window = 24 hours;
+        vm.chainId(11_155_111);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketBadParameter.selector, bytes32("clock")));
+        this.make("Market", "", abi.encode(p));
+        p.clock = 6 hours;
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketBadParameter.selector, bytes32("beacon")));
+        this.make("Market", "", abi.encode(p));
+    }
+
+    function test_R31_everyContractFitsTheCodeSizeLimit() public view {
+        address[5] memory all =
+            [address(token), address(registry), address(market), address(challenges), address(jury)];
+        for (uint256 i; i < all.length; ++i) {
+            vm.assertLe(all[i].code.length, 24_576, "code size");
+        }
+        // Made by the Market's constructor: the rules first, then the rare paths.
+        for (uint256 n = 1; n < 3; ++n) {
+            uint256 size = vm.computeCreateAddress(address(market), n).code.length;
+            vm.assertGt(size, 0, "it exists");
+            vm.assertLe(size, 24_576, "code size");
+        }
+    }
+}
