@@ -170,7 +170,7 @@ export async function startCoordinator(
           reapplyJob: services.follower.reapplyJob,
           checks: {
             queue: async () => void (await queue.waiting(capabilityOf("exact-cpu-1", 2))),
-            chain: async () => void (await chain.client.getBlockNumber()),
+            chain: chain.check,
           },
         }),
     })

@@ -76,7 +76,7 @@ export function createBatcher(deps: BatcherDeps, options: BatcherOptions): Batch
           .returning({ id: batchPlans.id })
         if (dropped.length === 0) return
         const text = `a batch of ${plan.leases.length} shards could not be committed: ${reason}`
-        await t.insert(events).values({ code: "E_COMMIT_FAILED", text, jobId: plan.jobId })
+        await t.insert(events).values({ code: "COMMIT_FAILED", text, jobId: plan.jobId })
       })
       log.warn({ jobId: plan.jobId, plan: plan.id, reason }, "commit given up, its shards wait for another batch")
     }

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm"
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client"
 import type { Db } from "../store/database.ts"
 import { query } from "../store/rows.ts"
+import { addChainGauges } from "./chainGauges.ts"
 
 export type Metrics = {
   registry: Registry
@@ -79,6 +80,7 @@ export function createMetrics({ db, free, now }: CreateMetricsDeps): Metrics {
       this.set(now())
     },
   })
+  addChainGauges(registry, db)
   return {
     registry,
     request: new Histogram({

@@ -7,6 +7,7 @@ export type EventEntry = { readonly rule: string; readonly text: string }
  */
 export const EVENTS = {
   E_JOB_TERMS_DIFFER: { rule: "R1", text: "The terms on chain are not those that were submitted; nothing is leased." },
+  COMMIT_FAILED: { rule: "R17", text: "A batch could not be committed; its shards wait for another one." },
   AUDIT_MATCHED: { rule: "R21", text: "A drawn verifier found what the leaf says." },
   AUDIT_MISMATCHED: { rule: "R21", text: "A drawn verifier found something else; the jury decides." },
   AUDIT_SILENT: { rule: "R20", text: "No candidate of a sample answered in time." },

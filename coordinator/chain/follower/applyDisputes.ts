@@ -40,9 +40,12 @@ export async function applyChallenges(context: ApplyContext, event: ChallengesEv
         batchId,
       })
     }
-    case "DemandAnswered":
-      await end(event.args.demandId, "answered")
-      return
+    case "DemandAnswered": {
+      const { batchId, demandId } = event.args
+      await end(demandId, "answered")
+      const text = "what was demanded was shown; everybody has a clock to look at it (R26)"
+      return tell(context, { code: "DEMAND_ANSWERED", text, jobId: splitBatchId(batchId).jobId, batchId })
+    }
     case "DemandExpired": {
       const { batchId, demandId } = event.args
       await end(demandId, "expired")

@@ -83,7 +83,13 @@ export async function applyMarket(context: ApplyContext, event: MarketEvent): Pr
     case "RangeVoided":
       return rangeVoided(context, event.args)
     case "ShardsReclaimed":
-      return addMask(context, event.args.fromBatchId, "reclaimed", event.args.mask)
+      await addMask(context, event.args.fromBatchId, "reclaimed", event.args.mask)
+      return batchTale(
+        context,
+        event.args.fromBatchId,
+        "SHARDS_RECLAIMED",
+        "its worker committed shards of it again by itself (R18)",
+      )
     case "ShardsReleased":
       await addMask(context, event.args.batchId, "released", event.args.mask)
       return batchTale(

@@ -41,13 +41,21 @@ export async function applyRegistry(context: ApplyContext, event: RegistryEvent)
         .insert(keys)
         .values({ key: lower(event.args.key), account: lower(event.args.account), fromBlock: block })
         .onConflictDoNothing()
-      return
+      return tell(context, {
+        code: "KEY_REGISTERED",
+        text: `the session key ${lower(event.args.key)} counts from the next block on (R8)`,
+        worker: event.args.account,
+      })
     case "KeyRevoked":
       await db
         .update(keys)
         .set({ revokedBlock: block })
         .where(eq(keys.key, lower(event.args.key)))
-      return
+      return tell(context, {
+        code: "KEY_REVOKED",
+        text: `the session key ${lower(event.args.key)} counts for batches committed until now (R8)`,
+        worker: event.args.account,
+      })
     case "SeatSlashed": {
       const { account, coordinator, amount, burned, reason } = event.args
       context.touchPair(account, coordinator)
@@ -83,8 +91,19 @@ export async function applyRegistry(context: ApplyContext, event: RegistryEvent)
       })
     }
     case "Allowed":
+    case "TakenOut": {
+      const { account, coordinator, amount } = event.args
+      context.touchPair(account, coordinator)
+      if (lower(coordinator) !== lower(context.coordinator)) return
+      const isIn = event.eventName === "Allowed"
+      return tell(context, {
+        code: isIn ? "ALLOWED" : "TAKEN_OUT",
+        text: `${amount} of collateral moved ${isIn ? "in" : "out"} (R13)`,
+        worker: account,
+        data: { amount: amount.toString() },
+      })
+    }
     case "NoticeCancelled":
-    case "TakenOut":
     case "FlagCleared":
       return context.touchPair(event.args.account, event.args.coordinator)
   }
