@@ -4,6 +4,8 @@ import {
   type AuditBundle,
   AuditBundleSchema,
   AuditRequestSchema,
+  type BatchData,
+  BatchDataSchema,
   type DisputeBundle,
   DisputeBundleSchema,
   formatBatchId,
@@ -91,6 +93,11 @@ export async function submitVerdicts(
 export async function getDispute(peer: Peer, disputeId: bigint, signal: AbortSignal): Promise<DisputeBundle> {
   const path = `/v1/disputes/0x${disputeId.toString(16).padStart(64, "0")}`
   return need(await peer.ask({ method: "GET", path, schema: DisputeBundleSchema, signal }))
+}
+
+export async function getBatchData(peer: Peer, batchId: bigint, signal: AbortSignal): Promise<BatchData> {
+  const path = `/v1/batches/${formatBatchId(batchId)}/data`
+  return need(await peer.ask({ method: "GET", path, schema: BatchDataSchema, signal }))
 }
 
 function need<T>(answer: T | undefined): T {

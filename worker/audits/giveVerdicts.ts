@@ -2,11 +2,13 @@ import type { Address, TypedDataDomain } from "viem"
 import { type AuditBundle, type SignedVerdict, type Signer, signMessage, type Verdict, verdictHash } from "#protocol"
 import { isTransient } from "../api/peer.ts"
 import { submitVerdicts } from "../api/routes.ts"
+import type { BatchBook } from "../chain/batches.ts"
 import type { Chain } from "../chain/chain.ts"
 import type { Events } from "../events.ts"
 import type { Journal } from "../journal/journal.ts"
 import { retry } from "../support/retry.ts"
 import { checkAudit } from "./checkAudit.ts"
+import type { VerdictDefence } from "./defendVerdicts.ts"
 import { type RecomputeDeps, recompute } from "./recompute.ts"
 
 export type AuditDeps = RecomputeDeps & {
@@ -16,6 +18,8 @@ export type AuditDeps = RecomputeDeps & {
   domain: TypedDataDomain
   journal: Journal
   events: Events
+  defence: VerdictDefence
+  batches: BatchBook
   now: () => bigint
 }
 
@@ -38,6 +42,8 @@ export async function giveVerdicts(
     retryable: isTransient,
   })
   events.emit({ kind: "audited", batchId, samples: answer.stored, ms: performance.now() - startedAt })
+  const committed = await deps.batches.batch(batchId)
+  if (committed) deps.defence.given({ committed, terms: bundle.terms, peer, verdicts })
   for (const { sample, code } of answer.refused) {
     events.emit({ kind: "refused", code, text: `the verdict on sample ${sample} of ${samples.length} was refused` })
   }

@@ -5,6 +5,7 @@ import {
   type ContractFunctionArgs,
   type ContractFunctionName,
   ContractFunctionRevertedError,
+  ExecutionRevertedError,
   encodeFunctionData,
   type Hex,
   InsufficientFundsError,
@@ -115,6 +116,14 @@ function describeFailure(error: unknown, { functionName }: Call): unknown {
     const detail = (reverted.data?.args ?? []).map(String).join(", ")
     return workerError("E_TX_REFUSED", `the contract refuses ${functionName}: ${name}(${detail})`, {
       facts: { error: name },
+      cause: error,
+    })
+  }
+  // Between dry run and estimate another was first: only the node's words are left of the contract's error.
+  const late = /reverted with custom error '([A-Za-z]+)\(/.exec(error.message)?.[1]
+  if (late || error.walk((cause) => cause instanceof ExecutionRevertedError) instanceof ExecutionRevertedError) {
+    return workerError("E_TX_REFUSED", `the contract refuses ${functionName}: ${late ?? error.shortMessage}`, {
+      facts: { error: late ?? "unknown" },
       cause: error,
     })
   }

@@ -104,6 +104,13 @@ async function makeMove(deps: JurorDeps, params: MoveParams): Promise<boolean> {
 
 type Dispute = { batchId: bigint; openBlock: bigint; position: number }
 
+/** What anybody may do somebody else may have done a moment ago: the contract's refusal is then no news. */
+async function unlessDone(sending: Promise<unknown>): Promise<void> {
+  await sending.catch((error: unknown) => {
+    if (codeOf(error) !== "E_TX_REFUSED") throw error
+  })
+}
+
 /** Not all at once: the first to call saves the others a transaction that would be refused. */
 function patienceOf(account: Address): bigint {
   return PATIENCE_BLOCKS + (BigInt(account) % 8n)
@@ -117,10 +124,10 @@ async function drawWhenDue(deps: JurorDeps, { disputeId, head }: MoveParams, dis
   const { jury } = chain
   if ((await chain.beacon.read.seed([dispute.openBlock])) === zeroHash) {
     if (head.number < dispute.openBlock + SEED_LOST_BLOCKS) return false
-    await sender.send({ address: jury.address, abi: jury.abi, functionName: "reseed", args: [disputeId] })
+    await unlessDone(sender.send({ address: jury.address, abi: jury.abi, functionName: "reseed", args: [disputeId] }))
     return false
   }
-  await sender.send({ address: jury.address, abi: jury.abi, functionName: "drawJury", args: [disputeId] })
+  await unlessDone(sender.send({ address: jury.address, abi: jury.abi, functionName: "drawJury", args: [disputeId] }))
   return false
 }
 
@@ -168,7 +175,8 @@ async function resolveWhenDue(
   if (head.timestamp < ends + patienceOf(account)) return false
   const { terms, batch } = await lookUp(deps, dispute.batchId)
   const { jury } = chain
-  await sender.send({ address: jury.address, abi: jury.abi, functionName: "resolve", args: [disputeId, terms, batch] })
+  const args = [disputeId, terms, batch] as const
+  await unlessDone(sender.send({ address: jury.address, abi: jury.abi, functionName: "resolve", args }))
   return true
 }
 

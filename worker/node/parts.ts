@@ -2,6 +2,7 @@ import type { Address, Hex, TypedDataDomain } from "viem"
 import type { Runner } from "#engine"
 import type { Signer } from "#protocol"
 import type { Peer } from "../api/peer.ts"
+import type { VerdictDefence } from "../audits/defendVerdicts.ts"
 import type { BatchBook } from "../chain/batches.ts"
 import type { Chain } from "../chain/chain.ts"
 import type { Clock } from "../chain/clock.ts"
@@ -32,6 +33,7 @@ export type Parts = State & {
   /** What verdicts and votes are computed with. */
   auditBackend: Backends["audit"]
   models: ModelChecks
+  defence: VerdictDefence
   signer: Signer
   domain: TypedDataDomain
   capability: Hex

@@ -3,6 +3,7 @@ import { createRunnerPool, EXACT_PROFILE, type Runner, recordVectors, runSelfTes
 import { capabilityOf, LOCAL_CHAIN_ID, marketDomain, type Profile, type Signer } from "#protocol"
 import { createPeers } from "../api/otherPeers.ts"
 import { createPeer, isTransient } from "../api/peer.ts"
+import { createVerdictDefence } from "../audits/defendVerdicts.ts"
 import { createBatchBook } from "../chain/batches.ts"
 import { openChain } from "../chain/chain.ts"
 import { checkNetwork } from "../chain/checkNetwork.ts"
@@ -73,6 +74,8 @@ async function build(config: WorkerConfig, params: RunParams, closers: (() => Pr
   const now = clock.now
   const open = (url: string) => createPeer({ url, account: account.address, signer, domain, now })
   const peer = open(config.coordinatorUrl)
+  const ending = new AbortController()
+  closers.push(async () => ending.abort())
   const others = createPeers({ open, isLocal: chain.isLocal })
   return {
     ...params,
@@ -91,6 +94,7 @@ async function build(config: WorkerConfig, params: RunParams, closers: (() => Pr
     backends,
     auditBackend: backends.audit,
     models,
+    defence: createVerdictDefence({ chain, sender, events, signal: ending.signal }),
     signer,
     domain,
     capability,

@@ -46,6 +46,7 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
     await settle({ ...deps, emit: events.emit }, event)
     juror.note(event)
     audits.note(event)
+    deps.defence.note(event)
   }
 
   async function onHead(head: Head): Promise<void> {
