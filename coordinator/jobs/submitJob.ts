@@ -1,4 +1,4 @@
-import { and, count, eq, inArray } from "drizzle-orm"
+import { and, count, eq, gt, inArray } from "drizzle-orm"
 import type { Logger } from "pino"
 import type { Address, Hex } from "viem"
 import type { Deployment } from "#protocol"
@@ -101,11 +101,11 @@ export async function submitJob(
 }
 
 /** Storing costs disk and hashing, so an account that never posts comes to an end. */
-async function checkUnposted({ db, policy }: SubmitJobDeps, account: Address): Promise<void> {
+async function checkUnposted({ db, policy, now }: SubmitJobDeps, account: Address): Promise<void> {
   const [row] = await db
     .select({ jobs: count() })
     .from(jobs)
-    .where(and(eq(jobs.requester, account), eq(jobs.state, "submitted")))
+    .where(and(eq(jobs.requester, account), eq(jobs.state, "submitted"), gt(jobs.deadline, now())))
   if ((row?.jobs ?? 0) >= policy.unpostedJobsPerAccount) {
     const message = `${row?.jobs} jobs of this account were submitted and never posted: post them first`
     throw refuse("E_QUOTA", message, { limit: policy.unpostedJobsPerAccount })

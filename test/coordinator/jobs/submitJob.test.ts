@@ -196,6 +196,11 @@ test("error: an account that submits and never posts comes to an end", async () 
   const { submission } = buildSubmission(service, requester, { nonce: 4n })
   const { status, body } = await submit(service, requester, submission)
   assert.deepEqual([status, body.code], [429, "E_QUOTA"])
+  // Those that can be posted no more do not count for ever.
+  service.clock.time += 3_601
+  const later = buildSubmission(service, requester, { nonce: 5n })
+  await uploadAll(service, requester, later.files)
+  assert.equal((await submit(service, requester, later.submission)).status, 200)
 })
 
 test("behavior: jobs are listed page by page, newest first, by requester and state", async () => {
