@@ -103,6 +103,7 @@ export async function runDemo({ home, out, signal }: DemoDeps): Promise<DemoResu
     for (let attempt = 1; attempt <= ATTEMPTS && !outcome; attempt++) {
       cheatShards.clear()
       for (const worker of honest) worker.child.kill("SIGUSR1")
+      cheat.child.kill("SIGUSR2")
       const jobId = await postJob({ client, story, glyphs, fund: (amount) => ensureTokens(fundDeps, account, amount) })
       await until({ signal, listeners, done: () => cheatShards.size >= CHEAT_SHARDS || !cheat.child.isRunning() })
       story.tell(
@@ -192,14 +193,17 @@ type FollowDeps = {
   signal: AbortSignal
 }
 
-/** To the last payout. A cheat that was caught leaves: it would cheat again on the shards that are queued again. */
+/**
+ * To the last payout. A cheat that was caught takes no more leases, or it would cheat again on the shards that are
+ * queued again; its seat is still drawn, and audits by it are as good as any.
+ */
 async function followToEnd({ client, coordinatorUrl, story, jobId, cheat, signal }: FollowDeps): Promise<JobOutcome> {
   let last = ""
   const view = await client.follow(jobId, {
     signal,
     pollMs: 400,
     onProgress: ({ counts, batches }) => {
-      if (cheat.child.isRunning() && batches.some((batch) => batch.voided !== 0n)) void cheat.child.stop()
+      if (batches.some((batch) => batch.voided !== 0n)) cheat.child.kill("SIGUSR1")
       const { leased, received } = counts
       const text = leased + received > 0 ? `${received} shards computed, ${leased} under way` : ""
       if (text && text !== last) story.tell("compute", text)

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { closeSync, createWriteStream, mkdirSync, openSync, readFileSync } from "node:fs"
+import { closeSync, createWriteStream, existsSync, mkdirSync, openSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { createInterface } from "node:readline"
 import { CliError } from "./errors.ts"
@@ -111,6 +111,7 @@ async function stop(child: ChildProcess, exited: Promise<number>, graceMs: numbe
 }
 
 function lastLine(path: string): string {
-  const lines = readFileSync(path, "utf8").trim().split("\n")
+  // The folder of a demo is gone once it is over.
+  const lines = existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : []
   return lines.findLast((line) => line.startsWith("error ")) ?? lines.at(-1) ?? `its log is ${path}`
 }
