@@ -60,12 +60,12 @@ export function createAttester({ db, chain, outbox, wake, log }: AttesterDeps): 
         },
       )
       if (!(await outbox.enqueue(t, call))) return false
-      await t.update(verdicts).set({ used: false }).where(eq(verdicts.batchId, row.batchId))
-      for (const verdict of set.used) {
-        if (!verdict) continue
+      await t.update(verdicts).set({ used: true }).where(eq(verdicts.batchId, row.batchId))
+      const used = new Set(set.used)
+      for (const verdict of stored.filter((one) => !used.has(one))) {
         await t
           .update(verdicts)
-          .set({ used: true })
+          .set({ used: false })
           .where(
             and(
               eq(verdicts.batchId, row.batchId),

@@ -22,6 +22,7 @@ export type Auditor = { step(): Promise<void>; start(signal: AbortSignal): Promi
 const ONLINE_MS = 60_000
 /** R19: block hashes are forgotten after 256 blocks; half of that leaves time to get the draw mined. */
 const DRAW_AFTER_BLOCKS = 128
+const ROWS_AT_ONCE = 1_000
 
 /** Derives the draw of our batches as soon as its seed exists, so that candidates can be asked (R19, R20). */
 export function createAuditor({ db, chain, outbox, wake, log }: AuditorDeps): Auditor {
@@ -70,19 +71,21 @@ export function createAuditor({ db, chain, outbox, wake, log }: AuditorDeps): Au
         .where(and(eq(samples.batchId, row.batchId), ne(samples.seed, seed)))
         .returning({ sample: samples.sample })
       if (gone.length > 0) await t.delete(verdicts).where(eq(verdicts.batchId, row.batchId))
-      await t
-        .insert(samples)
-        .values(
-          drawn.map((one) => ({
-            ...one,
-            batchId: row.batchId,
-            seed,
-            askedTo: assigned.get(one.sample) ?? null,
-            askedUntil: until,
-            state: "open" as const,
-          })),
-        )
-        .onConflictDoNothing()
+      const rows = drawn.map((one) => ({
+        ...one,
+        batchId: row.batchId,
+        seed,
+        askedTo: assigned.get(one.sample) ?? null,
+        askedUntil: until,
+        state: "open" as const,
+      }))
+      // A statement takes 65,535 parameters; a large batch at a high rate has more samples than fit.
+      for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
+        await t
+          .insert(samples)
+          .values(rows.slice(at, at + ROWS_AT_ONCE))
+          .onConflictDoNothing()
+      }
     })
     const verifiers = new Set(assigned.values()).size
     log.info({ batchId: row.batchId, samples: drawn.length, verifiers }, "batch drawn, candidates are asked")

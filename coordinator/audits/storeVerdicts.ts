@@ -32,20 +32,9 @@ export async function storeVerdicts(deps: StoreVerdictsDeps, params: StoreVerdic
   const terms = parseTerms(job!.terms)
   const open = await openBatch(db, batch, terms)
   if (!open) throw refuse("E_BATCH_UNKNOWN", "this coordinator did not build that batch")
-  const drawn = await db
-    .select()
-    .from(samples)
-    .where(
-      and(
-        eq(samples.batchId, batchId),
-        inArray(
-          samples.sample,
-          signed.map(({ verdict }) => verdict.sample),
-        ),
-      ),
-    )
+  const drawn = await db.select().from(samples).where(eq(samples.batchId, batchId))
   const bySample = new Map(drawn.map((row) => [row.sample, row]))
-  let stored = 0
+  const good: Checked[] = []
   const refused: VerdictsStored["refused"] = []
   for (const one of signed) {
     const sample = bySample.get(one.verdict.sample)
@@ -56,16 +45,20 @@ export async function storeVerdicts(deps: StoreVerdictsDeps, params: StoreVerdic
     }
     const leaf = open.leafAt(sample.position)
     const agrees = leaf.outputCommitment === one.verdict.outputCommitment
-    if (agrees && leaf.units !== one.verdict.units) {
-      refused.push({ sample: sample.sample, code: "E_VERDICT_UNITS" })
-      continue
-    }
-    const conflict = await keepVerdict(db, { batch, sample, agrees, ...one })
-    if (conflict) refused.push({ sample: sample.sample, code: conflict })
-    else stored++
+    if (agrees && leaf.units !== one.verdict.units) refused.push({ sample: sample.sample, code: "E_VERDICT_UNITS" })
+    else good.push({ ...one, sample, agrees, hash: verdictHash(one.verdict) })
   }
-  if (stored > 0) wake.notify("verdict")
-  return { stored, refused }
+  const conflicts = await keepVerdicts(db, batch, account, unique(good))
+  refused.push(...conflicts.map((sample) => ({ sample, code: "E_VERDICT_CONFLICT" })))
+  if (good.length > conflicts.length) wake.notify("verdict")
+  return { stored: good.length - conflicts.length, refused }
+}
+
+type Checked = SignedVerdict & { sample: SampleRow; agrees: boolean; hash: Hex }
+
+/** The first of each sample: one submission may name a sample twice. */
+function unique(verdicts: readonly Checked[]): Checked[] {
+  return [...new Map([...verdicts].reverse().map((one) => [one.sample.sample, one])).values()]
 }
 
 type CheckParams = SignedVerdict & {
@@ -106,57 +99,76 @@ async function isKeyOf(db: Db, { key, account, block }: { key: Address; account:
   return row !== undefined
 }
 
-type KeepParams = SignedVerdict & { batch: BatchRow; sample: SampleRow; agrees: boolean }
+const ROWS_AT_ONCE = 1_000
 
-async function keepVerdict(
-  db: Db,
-  { batch, sample, verdict, signature, agrees }: KeepParams,
-): Promise<string | undefined> {
+/** Stores them in one transaction; returns the samples for which this verifier has given another verdict before. */
+async function keepVerdicts(db: Db, batch: BatchRow, verifier: Address, good: readonly Checked[]): Promise<number[]> {
   return db.transaction(async (t) => {
-    const verifier = lower(verdict.verifier)
-    const rows = await t
-      .insert(verdicts)
-      .values({
-        batchId: batch.batchId,
-        sample: sample.sample,
-        verifier,
-        position: verdict.position,
-        units: verdict.units,
-        outputCommitment: verdict.outputCommitment,
-        keyedDigest: verdict.keyedDigest,
-        verdictHash: verdictHash(verdict),
-        signature: signature.toLowerCase() as Hex,
-        agrees,
-      })
-      .onConflictDoNothing()
-      .returning({ sample: verdicts.sample })
-    if (rows.length === 0) {
-      const [old] = await t
-        .select({ hash: verdicts.verdictHash })
-        .from(verdicts)
-        .where(
-          and(eq(verdicts.batchId, batch.batchId), eq(verdicts.sample, sample.sample), eq(verdicts.verifier, verifier)),
+    const conflicts: number[] = []
+    for (let at = 0; at < good.length; at += ROWS_AT_ONCE) {
+      const some = good.slice(at, at + ROWS_AT_ONCE)
+      const numbers = some.map(({ sample }) => sample.sample)
+      const inserted = await t
+        .insert(verdicts)
+        .values(
+          some.map(({ verdict, signature, agrees, hash }) => ({
+            batchId: batch.batchId,
+            sample: verdict.sample,
+            verifier,
+            position: verdict.position,
+            units: verdict.units,
+            outputCommitment: verdict.outputCommitment,
+            keyedDigest: verdict.keyedDigest,
+            verdictHash: hash,
+            signature: signature.toLowerCase() as Hex,
+            agrees,
+          })),
         )
-      // The same verdict again is an answer that got lost on its way: not an error.
-      return old?.hash === verdictHash(verdict) ? undefined : "E_VERDICT_CONFLICT"
+        .onConflictDoNothing()
+        .returning({ sample: verdicts.sample })
+      const fresh = new Set(inserted.map(({ sample }) => sample))
+      if (fresh.size < some.length) {
+        const old = await t
+          .select({ sample: verdicts.sample, hash: verdicts.verdictHash })
+          .from(verdicts)
+          .where(
+            and(
+              eq(verdicts.batchId, batch.batchId),
+              eq(verdicts.verifier, verifier),
+              inArray(verdicts.sample, numbers),
+            ),
+          )
+        // The same verdict again is an answer that got lost on its way: not an error.
+        const known = new Map(old.map((row) => [row.sample, row.hash]))
+        conflicts.push(
+          ...some.filter((one) => known.get(one.sample.sample) !== one.hash).map((one) => one.sample.sample),
+        )
+      }
+      if (fresh.size === 0) continue
+      await t
+        .update(samples)
+        .set({ state: "answered" })
+        .where(and(eq(samples.batchId, batch.batchId), inArray(samples.sample, [...fresh])))
+      const told = some.filter((one) => fresh.has(one.sample.sample))
+      await t.insert(events).values(told.map((one) => taleOf(batch, verifier, one)))
     }
-    await t
-      .update(samples)
-      .set({ state: "answered" })
-      .where(and(eq(samples.batchId, batch.batchId), eq(samples.sample, sample.sample)))
-    const at = { jobId: batch.jobId, shard: sample.shard, taskIndex: sample.taskIndex, batchId: batch.batchId }
-    const text = agrees
-      ? `task ${sample.taskIndex} was drawn and audited: a verifier found the same result (R21)`
-      : `task ${sample.taskIndex} was drawn and audited: a verifier found another result (R20)`
-    await t.insert(events).values({
-      ...at,
-      code: agrees ? "AUDIT_MATCHED" : "AUDIT_MISMATCHED",
-      text,
-      worker: sample.worker,
-      data: { verifier },
-    })
-    return undefined
+    return conflicts
   })
+}
+
+function taleOf(batch: BatchRow, verifier: Address, { sample, agrees }: Checked): typeof events.$inferInsert {
+  const { taskIndex, shard, worker } = sample
+  const what = agrees ? "the same result (R21)" : "another result (R20)"
+  return {
+    code: agrees ? "AUDIT_MATCHED" : "AUDIT_MISMATCHED",
+    text: `task ${taskIndex} was drawn and audited: a verifier found ${what}`,
+    jobId: batch.jobId,
+    batchId: batch.batchId,
+    shard,
+    taskIndex,
+    worker,
+    data: { verifier },
+  }
 }
 
 /** A stored verdict as its signer signed it. */

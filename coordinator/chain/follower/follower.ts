@@ -67,7 +67,7 @@ export function createFollower(deps: FollowerDeps, options: FollowerOptions = {}
     if (at.hash !== undefined && (await hashOf(at.number)) !== at.hash) {
       // Another chain is no reorg: its empty history must not wipe ours.
       await chain.checkGenesis()
-      await rollback(await ancestorOf(at.number))
+      await rollback(at.number, await ancestorOf(at.number))
       return true
     }
     const from = at.number + 1
@@ -80,6 +80,12 @@ export function createFollower(deps: FollowerDeps, options: FollowerOptions = {}
   async function position(): Promise<{ number: number; hash: Hex | undefined }> {
     const [row] = await db.select().from(cursor).where(eq(cursor.name, CURSOR))
     return row ? { number: row.block, hash: row.blockHash } : { number: deployment.deployedBlock - 1, hash: undefined }
+  }
+
+  /** Replicas follow at the same time: the cursor's row is their lock, and who comes late does nothing. */
+  async function isStillAt(at: Db, block: number): Promise<boolean> {
+    const [row] = await at.select().from(cursor).where(eq(cursor.name, CURSOR)).for("update")
+    return (row?.block ?? deployment.deployedBlock - 1) === block
   }
 
   async function hashOf(number: number): Promise<Hex | undefined> {
@@ -121,7 +127,8 @@ export function createFollower(deps: FollowerDeps, options: FollowerOptions = {}
     }))
     const touched = new Set<Address>()
     const queued = new Set<bigint>()
-    await db.transaction(async (t) => {
+    const applied = await db.transaction(async (t) => {
+      if (!(await isStillAt(t, from - 1))) return false
       const changed = new Set<bigint>()
       for (const entry of logs) {
         const event = decodeLog(deployment.contracts, entry)
@@ -147,7 +154,9 @@ export function createFollower(deps: FollowerDeps, options: FollowerOptions = {}
           set: { block: head.number, blockHash: head.hash, time: head.time },
         })
       for (const jobId of changed) queued.add(jobId)
+      return true
     })
+    if (!applied) return
     await refreshPairs({ db, chain, coordinator }, touched)
     for (const jobId of queued) deps.onQueued?.(jobId)
     wake.notify("tick")
@@ -210,10 +219,11 @@ export function createFollower(deps: FollowerDeps, options: FollowerOptions = {}
     return deployment.deployedBlock - 1
   }
 
-  async function rollback(ancestor: number): Promise<void> {
+  async function rollback(from: number, ancestor: number): Promise<void> {
     const touched = new Set(await knownAccounts(db, coordinator))
     const queued = new Set<bigint>()
     await db.transaction(async (t) => {
+      if (!(await isStillAt(t, from))) return
       const [block] = await t.select().from(chainBlocks).where(eq(chainBlocks.number, ancestor))
       const subjects = await forgetAbove(t, ancestor)
       for (const subject of subjects) await replay(t, subject, touched)

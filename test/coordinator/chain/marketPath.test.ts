@@ -3,7 +3,7 @@ import { after, before, test } from "node:test"
 import { and, asc, eq } from "drizzle-orm"
 import { batches, batchPlans, jobs, outbox, ranges, shards, verdicts } from "../../../coordinator/store/schema.ts"
 import { missingArtifacts } from "../support/localChain.ts"
-import { type Market, openMarket, type Party, type PostedJob } from "../support/marketFixture.ts"
+import { type Market, openMarket, type Party, type PostedJob, wrong } from "../support/marketFixture.ts"
 
 const skip = missingArtifacts() ?? false
 const UNIT = 10n ** 15n
@@ -59,7 +59,6 @@ test("behavior: a mismatch goes to the jury by itself, the cheat loses its range
 }, async () => {
   const job = await market.postJob({ tasks: 16, shardSize: 4, auditRate: 10_000 })
   const [cheat] = workers
-  const { wrong } = await import("../support/marketFixture.ts")
   const free = (await market.pairOf(cheat!.address)).free
   for (const [i, worker] of workers.entries()) {
     await market.compute(job, i, worker, ...(i === 0 ? [wrong] : []))
@@ -177,6 +176,8 @@ test("behavior: verdicts that were not drawn, or not signed by their account's k
   assert.equal((await give(verifier, moved)).refused[0]!.code, "E_VERDICT_POSITION")
   assert.deepEqual(await give(verifier, good), { stored: good.length, refused: [] })
   assert.deepEqual(await give(verifier, good), { stored: good.length, refused: [] })
+  const other = await market.verdictsFor(bundle!, verifier, wrong)
+  assert.equal((await give(verifier, other)).refused[0]!.code, "E_VERDICT_CONFLICT")
   await market.until("the batch is attested", async () => (await batchesOf(job))[0]?.state !== "committed", allAudit)
   await assert.rejects(give(verifier, good), { code: "E_VERDICT_LATE" })
   const stored = await db.select().from(verdicts).where(eq(verdicts.batchId, bundle!.batchId))
