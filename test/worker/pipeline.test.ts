@@ -3,6 +3,7 @@ import { before, test } from "node:test"
 import { type Backend, bundleName, createRunner, decodeBundle, encodeBundle } from "#engine"
 import { buildShardTree, isSignedBy, leaseHash, outputCommitment, taskSalt } from "#protocol"
 import { sha256Of } from "../../worker/artifacts/cache.ts"
+import { workerError } from "../../worker/errors.ts"
 import { runPipeline } from "../../worker/leases/pipeline.ts"
 import { resendLoop, returnAbandoned } from "../../worker/leases/resend.ts"
 import { createFakeCoordinator } from "./support/fakeCoordinator.ts"
@@ -253,6 +254,19 @@ test("error: a backend that gives too few results loses the lease, not the worke
   stop.abort()
   await running
   assert.equal(fake.releases[0]!.code, "E_RUN_FAILED")
+})
+
+test("error: R8: a coordinator that goes on refusing a second process with this key ends the worker", async (t) => {
+  const fake = createFakeCoordinator(job, [])
+  const { deps } = await buildHarness(t, { job, fake })
+  let asked = 0
+  const askForLease = async () => {
+    asked++
+    throw workerError("E_WORKER_TWICE", "a second process waits")
+  }
+  const { signals: both } = signals()
+  await assert.rejects(runPipeline({ ...deps, askForLease, doubleMs: 500 }, both), { code: "E_WORKER_TWICE" })
+  assert.ok(asked > 1, "once may be the echo of its own last poll")
 })
 
 function createGate() {

@@ -19,6 +19,8 @@ export type PipelineDeps = PrepareLeaseDeps &
     /** The reason to take no lease now, if there is one; it is told once, and asked again a little later. */
     gate: () => Promise<{ code: string; text: string } | undefined>
     askForLease: (signal: AbortSignal) => Promise<LeaseBundle | undefined>
+    /** How long a refusal as the second process with this key must last to be believed; tests need not wait. */
+    doubleMs?: number
   }
 
 export type PipelineSignals = {
@@ -48,20 +50,25 @@ export async function runPipeline(deps: PipelineDeps, signals: PipelineSignals):
 
 async function fetchStage(deps: PipelineDeps, prepared: Channel<PreparedLease>, signals: PipelineSignals) {
   const { stopping } = signals
+  const double = createDoubleWatch(deps.doubleMs ?? DOUBLE_MS)
   let failures = 0
-  while ((await prepared.room()) && !stopping.aborted) {
-    const outcome = await fetchOne(deps, prepared, stopping)
-    failures = outcome === "failed" ? failures + 1 : 0
-    if (outcome === "gated") await pause(GATE_MS, stopping)
-    if (failures > 0) await pause(Math.min(BACKOFF_MS.base * 2 ** failures, BACKOFF_MS.max), stopping)
+  try {
+    while ((await prepared.room()) && !stopping.aborted) {
+      const outcome = await fetchOne({ ...deps, double }, prepared, stopping)
+      failures = outcome === "failed" ? failures + 1 : 0
+      if (outcome === "gated") await pause(GATE_MS, stopping)
+      if (failures > 0) await pause(Math.min(BACKOFF_MS.base * 2 ** failures, BACKOFF_MS.max), stopping)
+    }
+  } finally {
+    // The stages behind finish what they have, also when this one ends by an error.
+    prepared.close()
   }
-  prepared.close()
 }
 
 type FetchOutcome = "gated" | "none" | "leased" | "failed"
 
 async function fetchOne(
-  deps: PipelineDeps,
+  deps: PipelineDeps & { double: DoubleWatch },
   prepared: Channel<PreparedLease>,
   signal: AbortSignal,
 ): Promise<FetchOutcome> {
@@ -74,6 +81,7 @@ async function fetchOne(
       return "gated"
     }
     const bundle = await deps.askForLease(signal)
+    deps.double.alone()
     if (!bundle) {
       events.wait("lease", "idle", "WORKER_READY", "the coordinator has no shard for this worker now")
       return "none"
@@ -86,6 +94,7 @@ async function fetchOne(
     events.resume("lease")
     return "leased"
   } catch (error) {
+    if (codeOf(error) === "E_WORKER_TWICE" && deps.double.isCertain()) throw error
     if (record) await returnLease(deps, record, signal.aborted ? stopped() : error)
     else if (!signal.aborted) events.wait("lease", "refused", codeOf(error), textOf(error))
     return signal.aborted ? "none" : "failed"
@@ -153,6 +162,26 @@ async function returnLease(deps: PipelineDeps, record: LeaseRecord, cause: unkno
 
 function stopped() {
   return workerError("E_WORKER_STOPPED", "the worker is shutting down")
+}
+
+/**
+ * A coordinator refuses a second process with one key (R8). The first refusal may be the echo of our own last poll, on a
+ * connection that broke; polls wait 20 s, so one that goes on for longer is another process, and this one must stop.
+ */
+type DoubleWatch = { alone(): void; isCertain(): boolean }
+const DOUBLE_MS = 45_000
+
+function createDoubleWatch(certainMs: number): DoubleWatch {
+  let since: number | undefined
+  return {
+    alone: () => {
+      since = undefined
+    },
+    isCertain: () => {
+      since ??= performance.now()
+      return performance.now() - since > certainMs
+    },
+  }
 }
 
 /** How long a task of a model takes here, as a moving average. */
