@@ -6,6 +6,9 @@ import { networkDir, openDeployment, writeDeployment } from "./shared/deployment
 import { ensureNative } from "./shared/funds.ts"
 import { demandFree, parsePort } from "./shared/ports.ts"
 
+/** A hundredth of a token a unit: what people can read. The environment names another. */
+const MIN_FEE = 10n ** 16n
+
 type Options = { port: number; host: string; logLevel: string }
 
 export function configure(command: Command): void {
@@ -26,6 +29,7 @@ async function run(context: Context, { port, host, logLevel }: Options): Promise
   await ensureNative({ context, chain, rpcUrl, deployment }, account.address)
   const { parseConfig, startCoordinator } = await import("#coordinator")
   const config = parseConfig({
+    ASSAY_MIN_FEE: MIN_FEE.toString(),
     ...process.env,
     ASSAY_RPC_URL: rpcUrl,
     ASSAY_DEPLOYMENT: writeDeployment(context, deployment),

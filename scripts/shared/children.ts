@@ -113,5 +113,5 @@ async function stop(child: ChildProcess, exited: Promise<number>, graceMs: numbe
 function lastLine(path: string): string {
   // The folder of a demo is gone once it is over.
   const lines = existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : []
-  return lines.findLast((line) => line.startsWith("error ")) ?? lines.at(-1) ?? `its log is ${path}`
+  return lines.findLast((line) => line.startsWith("error ")) ?? (lines.at(-1) || undefined) ?? `its log is ${path}`
 }
