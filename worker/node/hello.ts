@@ -28,7 +28,10 @@ export async function helloLoop(
       onWelcome(welcome)
       ready = welcome.ready
       if (ready) events.resume("hello")
-      for (const { code, text } of welcome.refused) events.wait("hello", "refused", code, text)
+      for (const { code, text } of welcome.refused) {
+        // What it asked for itself is no news.
+        if (!(hello.verifyOnly && code === "WORKER_VERIFY_ONLY")) events.wait("hello", "refused", code, text)
+      }
     } catch (error) {
       if (signal.aborted) return
       if (codeOf(error) === "E_WORKER_TWICE") return onFatal(error)
