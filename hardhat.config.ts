@@ -46,7 +46,7 @@ export default defineConfig({
       fsPermissions: { readFile: ["./protocol/vectors/vectors.json"], readDirectory: ["artifacts"] },
       // One seed, so that what fails here fails everywhere; a handler's revert is a fault, not a skipped move.
       fuzz: { runs: 64, seed: "0xa55a7" },
-      invariant: { runs: 16, depth: 150, failOnRevert: true },
+      invariant: { runs: 12, depth: 120, failOnRevert: true },
     },
   },
 })

@@ -74,10 +74,7 @@ contract ConservationTest is Base {
             handler.inBooks() + handler.inBatches() + apart(),
             "stake + unbonding + collateral + bonds + escrow + owed"
         );
-    }
-
-    function invariant_R9_theMarketHoldsNothing() public view {
-        vm.assertEq(token.balanceOf(address(market)), 0, "the Market's tokens");
+        vm.assertEq(token.balanceOf(address(market)), 0, "the Market holds nothing");
     }
 
     function invariant_R5_everyShardIsMarkedOnce() public view {
@@ -131,7 +128,7 @@ contract MarketHandler {
     mapping(uint256 index => uint256) private jobOf;
     mapping(uint256 index => Terms) private termsOf; // by job
 
-    address private immutable owner = msg.sender;
+    uint256 private constant JOBS = 2;
 
     uint256 public finals;
     uint256 public slashes;
@@ -159,7 +156,8 @@ contract MarketHandler {
     }
 
     function add(Terms memory terms, uint192 jobId) external {
-        if (msg.sender != owner) return;
+        // The campaign calls this too, from any sender.
+        if (jobs.length == JOBS) return;
         termsOf[jobs.length] = terms;
         jobs.push(jobId);
     }
