@@ -107,7 +107,9 @@ export function createAttester({ db, chain, outbox, wake, log }: AttesterDeps): 
           like(outboxTable.key, `%:${row.batchId}:%`),
         ),
       )
-    return open.some(({ key }) => key.startsWith("draw:") || key.endsWith(`:${seed}`))
+    // A draw that somebody else was quicker with stays queued for its attempts; it must not keep us from attesting.
+    const undrawn = row.state === "committed"
+    return open.some(({ key }) => (key.startsWith("draw:") ? undrawn : key.endsWith(`:${seed}`)))
   }
 
   /** Leaves and signatures are anyone's to read once they are attested (R21). */

@@ -71,6 +71,7 @@ export function drawCall({ market }: At, { batchId, batch }: { batchId: bigint; 
     kind: "draw",
     to: market,
     rank: RANK.draw,
+    maxAttempts: 4,
     data: encodeFunctionData({ abi: marketAbi, functionName: "draw", args: [batch] }),
   }
 }

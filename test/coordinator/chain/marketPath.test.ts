@@ -1,6 +1,8 @@
 import assert from "node:assert/strict"
 import { after, before, test } from "node:test"
 import { and, asc, eq } from "drizzle-orm"
+import { marketAbi } from "#protocol"
+import { batchStruct } from "../../../coordinator/batches/batchRow.ts"
 import { batches, batchPlans, jobs, outbox, ranges, shards, verdicts } from "../../../coordinator/store/schema.ts"
 import { missingArtifacts } from "../support/localChain.ts"
 import { type Market, openMarket, type Party, type PostedJob, wrong } from "../support/marketFixture.ts"
@@ -196,4 +198,29 @@ test("behavior: a finalize and a commit that are ripe together travel in one tra
   const [two] = await batchesOf(second)
   assert.equal(one!.state, "final")
   assert.equal(one!.finalizeTx, two!.commitTx)
+})
+
+test("R19: a mismatch found before the attestation, in a batch that somebody else drew, is posted and attested all the same", {
+  skip,
+}, async () => {
+  const job = await market.postJob({ tasks: 8, shardSize: 4, auditRate: 10_000 })
+  await market.compute(job, 0, workers[0]!, wrong)
+  await market.compute(job, 1, workers[1]!)
+  await market.until("it is committed", async () => (await batchesOf(job)).length === 1)
+  await market.local.mine(3)
+  const [row] = await batchesOf(job)
+  const to = market.chain.deployment.contracts.market
+  await market.local.send(workers[3]!.account, { to, abi: marketAbi, name: "draw", args: [batchStruct(row!)] })
+  // One candidate answers first: its mismatch is there while other samples still wait.
+  await market.services.auditor.step()
+  for (const one of workers) if ((await market.audit(one)) > 0) break
+  await market.until(
+    "the batch is final",
+    async () => (await batchesOf(job))[0]?.state === "final",
+    async () => {
+      await allAudit()
+      for (const one of workers) await market.vote(one)
+    },
+  )
+  assert.deepEqual(await stateOf(job), ["queued", "final"])
 })
