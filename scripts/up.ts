@@ -14,6 +14,7 @@ import { type RunState, readRunState, removeRunState, writeRunState } from "./sh
 import { aborted } from "./shared/signals.ts"
 import { createStack, type RunningWorker, type Stack, type WorkerPlan } from "./shared/stack.ts"
 import { ROOT } from "./shared/version.ts"
+import { waitForSeats } from "./shared/waitForSeats.ts"
 import { watch } from "./shared/watch.ts"
 
 type Options = { workers: number; port: number; rpcPort: number; host: string; detach?: boolean }
@@ -74,6 +75,7 @@ async function run(context: Context, options: Options): Promise<void> {
     if (added > 0)
       out.say(`adding ${added} verify-only workers: an audit needs ${ACCOUNTS_NEEDED} accounts to draw from`)
     const workers = await startWorkers(stack, plans)
+    await waitForSeats(coordinator.url)
     const state: RunState = {
       pid: process.pid,
       url: coordinator.url,

@@ -16,6 +16,7 @@ import { freePort } from "../shared/ports.ts"
 import { settleRefund } from "../shared/refund.ts"
 import { createStack, type RunningWorker } from "../shared/stack.ts"
 import { ROOT } from "../shared/version.ts"
+import { waitForSeats } from "../shared/waitForSeats.ts"
 import { tellChain } from "./chainStory.ts"
 import { type GlyphWork, loadGlyphs, scoreLabels } from "./glyphWork.ts"
 import { type JobOutcome, type OutcomeJson, readOutcome } from "./outcome.ts"
@@ -99,6 +100,7 @@ export async function runDemo({ home, out, signal }: DemoDeps): Promise<DemoResu
     await ensureNative(fundDeps, account.address)
     const client = await createClient({ rpcUrl, coordinatorUrl: coordinator.url, deployment, account })
 
+    await waitForSeats(coordinator.url)
     let outcome: JobOutcome | undefined
     for (let attempt = 1; attempt <= ATTEMPTS && !outcome; attempt++) {
       cheatShards.clear()

@@ -13,6 +13,7 @@ import { ensureNative, ensureTokens } from "../../../scripts/shared/funds.ts"
 import { openHome } from "../../../scripts/shared/home.ts"
 import { freePort } from "../../../scripts/shared/ports.ts"
 import { createStack, type RunningWorker, type Stack, type WorkerPlan } from "../../../scripts/shared/stack.ts"
+import { waitForSeats } from "../../../scripts/shared/waitForSeats.ts"
 
 export const ROOT = join(import.meta.dirname, "..", "..", "..")
 export const SHARD_SIZE = 4
@@ -63,6 +64,7 @@ export async function openStage({ env = {}, honest, seats }: OpenStageParams): P
       const publicUrl = `http://127.0.0.1:${await freePort()}`
       workers.push(await stack.startWorker({ role: `honest-${i}`, threads: 1, seats, publicUrl }))
     }
+    await waitForSeats(coordinator.url)
     const context = contextOf({ home: folder, json: true, rpc: rpcUrl, coordinator: coordinator.url })
     const { account } = await openKey(context, "requester")
     const chain = publicClient(rpcUrl)
