@@ -65,7 +65,8 @@ export function scenarios({ stores, skip, open }: ScenarioParams): void {
         seats: 1,
         backend: join(import.meta.dirname, "slowBackend.ts"),
       })
-      const job = await stage.post({ tasks: TASKS, seed: 2, auditRate: FIFTH })
+      // A paused worker still takes the one lease that it had asked for; there are more shards than those.
+      const job = await stage.post({ tasks: 2 * TASKS, seed: 2, auditRate: FIFTH })
       await stage.until("a lease of the slow worker", () => said(stage, "slow", "leased") > 0)
       slow.child.kill("SIGKILL")
       await slow.child.exited
