@@ -112,8 +112,11 @@ export async function runDemo({ home, out, signal }: DemoDeps): Promise<DemoResu
         "lease",
         `the ${CHEAT} holds ${cheatShards.size} of the ${TASKS / SHARD_SIZE} shards; the honest workers join`,
       )
+      // It takes the leases that it has asked for already and no more, for it would cheat again on the shards that are
+      // queued again; its seat is still drawn, and audits by it are as good as any.
+      cheat.child.kill("SIGUSR1")
       for (const worker of honest) worker.child.kill("SIGUSR2")
-      const found = await followToEnd({ client, coordinatorUrl: coordinator.url, story, jobId, cheat, signal })
+      const found = await followToEnd({ client, coordinatorUrl: coordinator.url, story, jobId, signal })
       if (found.slashed.some(({ worker }) => worker.toLowerCase() === cheat.account.toLowerCase())) outcome = found
       else story.tell("escape", `the draw missed all ${CHEAT}'s leaves this time: posting the next job`)
     }
@@ -186,26 +189,15 @@ async function postJob({ client, story, glyphs, fund }: PostDeps): Promise<bigin
   return jobId
 }
 
-type FollowDeps = {
-  client: Client
-  coordinatorUrl: string
-  story: Story
-  jobId: bigint
-  cheat: RunningWorker
-  signal: AbortSignal
-}
+type FollowDeps = { client: Client; coordinatorUrl: string; story: Story; jobId: bigint; signal: AbortSignal }
 
-/**
- * To the last payout. A cheat that was caught takes no more leases, or it would cheat again on the shards that are
- * queued again; its seat is still drawn, and audits by it are as good as any.
- */
-async function followToEnd({ client, coordinatorUrl, story, jobId, cheat, signal }: FollowDeps): Promise<JobOutcome> {
+/** To the last payout. */
+async function followToEnd({ client, coordinatorUrl, story, jobId, signal }: FollowDeps): Promise<JobOutcome> {
   let last = ""
   const view = await client.follow(jobId, {
     signal,
     pollMs: 400,
-    onProgress: ({ counts, batches }) => {
-      if (batches.some((batch) => batch.voided !== 0n)) cheat.child.kill("SIGUSR1")
+    onProgress: ({ counts }) => {
       const { leased, received } = counts
       const text = leased + received > 0 ? `${received} shards computed, ${leased} under way` : ""
       if (text && text !== last) story.tell("compute", text)
