@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import hre from "hardhat"
@@ -31,19 +32,21 @@ export async function deployAssay(params: DeployParams): Promise<Deployment> {
     if (!deployer) throw new Error(`the chain at ${rpcUrl} has no account to deploy from`)
     const contracts = await foretell(chain, deployer, isLocal ? undefined : beacon)
     const parameters = parametersOf(network)
-    // A local chain forgets, so its journal says nothing about the next one; a public one can be resumed by it.
-    const deploymentId = isLocal
-      ? `local-${genesis.hash?.slice(2, 18)}-${contracts.market.slice(2, 10)}`
-      : `${network}-${chainId}`
-    await connection.ignition.deploy(isLocal ? localModule : publicModule, {
-      parameters: { [isLocal ? "AssayLocal" : "Assay"]: moduleParameters(parameters, contracts) },
-      deploymentId,
-      defaultSender: deployer,
-      displayUi: false,
-      ...(isLocal ? { config: { requiredConfirmations: 1, blockPollingInterval: 50 } } : {}),
-    })
-    if (isLocal)
-      await rm(join(hre.config.paths.ignition, "deployments", deploymentId), { recursive: true, force: true })
+    // A local chain forgets, so its journal says nothing about the next one, and two that start in the same second have
+    // the same genesis; a public deployment can be resumed by its journal.
+    const deploymentId = isLocal ? `local-${randomUUID()}` : `${network}-${chainId}`
+    try {
+      await connection.ignition.deploy(isLocal ? localModule : publicModule, {
+        parameters: { [isLocal ? "AssayLocal" : "Assay"]: moduleParameters(parameters, contracts) },
+        deploymentId,
+        defaultSender: deployer,
+        displayUi: false,
+        ...(isLocal ? { config: { requiredConfirmations: 1, blockPollingInterval: 50 } } : {}),
+      })
+    } finally {
+      const journal = join(hre.config.paths.ignition, "deployments", deploymentId)
+      if (isLocal) await rm(journal, { recursive: true, force: true })
+    }
     const deployedBlock = await firstBlock(chain, contracts.token)
     return {
       network,

@@ -15,7 +15,7 @@ test("behavior: workers join, lease, compute, audit one another and are paid wha
   await ready()
   const { jobId } = await client.post({ model: classifier(), tasks: distinctTasks(24), shardSize: 8, fee: 10n ** 18n })
   await until("all work is paid", () => sum(workers, "paid", "worker") === 24n * 10n ** 18n)
-  assert.ok(sum(workers, "paid", "verifier") > 0n)
+  await until("audits are paid", () => sum(workers, "paid", "verifier") > 0n)
   const results = await client.results(jobId)
   assert.equal(results.length, 24)
   for (const { handle } of workers) await handle.stop()
