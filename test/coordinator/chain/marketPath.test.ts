@@ -56,9 +56,9 @@ test("behavior: receipts become a batch that is drawn, audited, attested, paid, 
   assert.equal(batch!.silentRanges, 0n)
   const after = await Promise.all(verifiers.map(async ({ address }) => (await market.pairOf(address)).owed))
   const earned = after.reduce((sum, owed, i) => sum + owed - before[i]!, 0n)
-  const verifiers = batch!.verifiers!.length
+  const payees = batch!.verifiers!.length
   // 14 units of work, 7 verdicts of a unit each (a = 100 %), and a base for each verifier.
-  assert.equal(earned, (14n + 7n + BigInt(verifiers)) * UNIT)
+  assert.equal(earned, (14n + 7n + BigInt(payees)) * UNIT)
 })
 
 test("behavior: a mismatch goes to the jury by itself, the cheat loses its range, its shard is queued again", {
