@@ -10,6 +10,7 @@ import { ensureNative, ensureTokens } from "../scripts/shared/funds.ts"
 import { openHome } from "../scripts/shared/home.ts"
 import { freePort } from "../scripts/shared/ports.ts"
 import { createStack } from "../scripts/shared/stack.ts"
+import { waitForSeats } from "../scripts/shared/waitForSeats.ts"
 import { redisMissing, startRedis } from "../test/coordinator/support/servers.ts"
 import type { Figure } from "./figure.ts"
 
@@ -55,6 +56,7 @@ async function measure(name: string, redisUrl: string | undefined): Promise<Figu
     const deps = { context, chain: publicClient(rpcUrl), rpcUrl, deployment }
     await ensureNative(deps, account.address)
     const client = await createClient({ rpcUrl, coordinatorUrl, deployment, account })
+    await waitForSeats(coordinatorUrl)
     const tasks = Array.from({ length: TASKS }, (_, i) => [
       fromNestedArrays([i, i + 1, i + 2, i + 3], { name: "x", dtype: "float32", dims: [4] }),
     ])
