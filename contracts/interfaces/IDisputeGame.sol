@@ -98,7 +98,6 @@ interface IDisputeGame {
 
     /// @notice An operand opened to the trace (a wire) or to the operation (a constant). Empty where it is not read.
     struct OperandPath {
-        bytes32 treeRoot; // of the tensor
         bytes32[] tracePath; // of the wire; empty for a constant
         bytes32[] chunkPath; // siblings of the opened chunks, level by level, ascending; those that are opened are left out
     }
@@ -111,7 +110,6 @@ interface IDisputeGame {
         uint64 element; // row-major
         Opened[] opened; // one entry an operand
         OperandPath[] operands; // one entry an operand
-        bytes32 treeRoot; // of the output's tensor
         bytes32[] tracePath; // of the output's wire
         bytes chunk; // the 1,024 bytes that hold the element
         bytes32[] chunkPath;
