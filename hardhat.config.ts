@@ -35,6 +35,8 @@ export default defineConfig({
       "contracts/Proofs.sol": compiler(1),
       "contracts/Jury.sol": compiler(1),
       "contracts/DisputeGame.sol": compiler(1),
+      "contracts/GameOpen.sol": compiler(1),
+      "contracts/GameJudge.sol": compiler(1),
     },
   },
   // `deploy` puts the URL of the chain at hand here.

@@ -146,12 +146,23 @@ abstract contract Base {
         token = IERC20Like(makeToken());
         beacon = IBeacon(create("BlockBeacon", "beacons/", ""));
         address referee = makeReferee();
-        uint256 next = vm.getNonce(address(this));
+        uint256 next = vm.getNonce(address(this)) + 1; // GameJudge comes before the Registry
         registry = IRegistry(vm.computeCreateAddress(address(this), next));
         challenges = IChallenges(vm.computeCreateAddress(address(this), next + 1));
         jury = IJury(vm.computeCreateAddress(address(this), next + 2));
         game = IDisputeGame(vm.computeCreateAddress(address(this), next + 3));
         market = IMarket(vm.computeCreateAddress(address(this), next + 4));
+        bytes memory gameConfig = abi.encode(
+            address(registry),
+            address(market),
+            address(challenges),
+            address(jury),
+            referee,
+            CLOCK,
+            WINDOW,
+            MOVES_GAS
+        );
+        address judge = create("GameJudge", "", gameConfig);
         create(
             "Registry",
             "",
@@ -174,20 +185,7 @@ abstract contract Base {
             "Challenges", "", abi.encode(address(registry), address(market), address(jury), address(game), gasFigures)
         );
         create("Jury", "", abi.encode(address(registry), address(market), address(challenges), address(game)));
-        create(
-            "DisputeGame",
-            "",
-            abi.encode(
-                address(registry),
-                address(market),
-                address(challenges),
-                address(jury),
-                referee,
-                CLOCK,
-                WINDOW,
-                MOVES_GAS
-            )
-        );
+        create("DisputeGame", "", abi.encodePacked(gameConfig, abi.encode(judge)));
         create("Market", "", abi.encode(marketParams()));
     }
 
