@@ -55,11 +55,9 @@ contract Rules {
         if (p.burnRate != vault.BURN_RATE()) revert IMarket.MarketBadParameter("burnRate");
         // R13: collateral that leaves under notice was never behind a lease that can still be committed.
         if (vault.NOTICE() <= uint256(p.maxLease) + p.claimPeriod) revert IMarket.MarketBadParameter("notice");
-        IDisputeGame game = IDisputeGame(p.game);
-        if (game.CLOCK() != p.clock || game.WINDOW() != p.window) revert IMarket.MarketUnbound(p.game);
         // R25, R31: the stake outlives every verdict given with it: audit, window, a demand, and the longest game, each move
         // with a full clock. A jury (seed, votes, reveals) takes less.
-        uint256 clocks = 1 + game.LIFE();
+        uint256 clocks = 1 + IDisputeGame(p.game).LIFE();
         if (vault.UNBONDING() <= uint256(p.attestLimit) + p.window + clocks * p.clock) {
             revert IMarket.MarketBadParameter("unbonding");
         }
@@ -72,6 +70,9 @@ contract Rules {
         _checkBound(p.challenges, p);
         _checkBound(p.jury, p);
         _checkBound(p.game, p);
+        if (IDisputeGame(p.game).CLOCK() != p.clock || IDisputeGame(p.game).WINDOW() != p.window) {
+            revert IMarket.MarketUnbound(p.game);
+        }
         MIN_COLLATERAL = p.minCollateral;
         COLLUDING = p.colluding;
         BURN_RATE = p.burnRate;

@@ -1,6 +1,7 @@
 export { assayTokenAbi } from "./abi/assayToken.ts"
 export { beaconAbi } from "./abi/beacon.ts"
 export { challengesAbi } from "./abi/challenges.ts"
+export { disputeGameAbi } from "./abi/disputeGame.ts"
 export { juryAbi } from "./abi/jury.ts"
 export { marketAbi } from "./abi/market.ts"
 export { registryAbi } from "./abi/registry.ts"
