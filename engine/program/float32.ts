@@ -40,7 +40,7 @@ export function fma32(a: number, b: number, c: number): number {
 
 /** As the processor's: smallest magnitudes stay, NaN is the caller's to have taken out. */
 function clamp(value: number, low: number, high: number): number {
-  return value < low ? low : value > high ? high : value
+  return value < low ? low : Math.min(value, high)
 }
 
 function horner(x: number, coefficients: readonly number[]): number {
@@ -54,7 +54,7 @@ const EXP = {
   high: f32(88.776262664795),
   /** 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits. */
   bias: 12582912,
-  log2e: f32(1.4426950408889634),
+  log2e: f32(Math.LOG2E),
   ln2High: f32(-6.93145752e-1),
   ln2Low: f32(-1.42860677e-6),
 } as const
@@ -104,9 +104,7 @@ export function sigmoid32(value: number): number {
   return clamp(f32(half + 0.5), 0, 1)
 }
 
-const ERF_SMALL = [
-  -5.99104969e-4, 4.99339588e-3, -2.67667342e-2, 1.12818025e-1, -3.76124859e-1, 1.28379151e-1,
-].map(f32)
+const ERF_SMALL = [-5.99104969e-4, 4.99339588e-3, -2.67667342e-2, 1.12818025e-1, -3.76124859e-1, 1.28379151e-1].map(f32)
 const ERF_BIG = [
   1.7294893e-5, -3.8320868e-4, 3.88393435e-3, -2.42545605e-2, 1.06777847e-1, 6.34846687e-1, 1.28717512e-1,
 ].map(f32)
