@@ -1,7 +1,7 @@
 import { type Dtype, elementCount, onnxNumberOf, type Tensor } from "#protocol"
 import { type Builder, madeBy, type Value } from "./builder.ts"
 import { floats, int64s, tensorOf } from "./elements.ts"
-import { CAST_BOUNDS } from "./primitive.ts"
+import { CAST_BOUNDS, losesSign } from "./primitive.ts"
 import { broadcastDims, sameDims } from "./values.ts"
 
 /** The vocabulary in which models are rewritten: primitives, and what is made of them again and again. */
@@ -79,7 +79,9 @@ export function createOps(builder: Builder) {
     // onnxruntime chooses between the wider types alone.
     if (yes.dtype === "bool") return cast(where(condition, cast(yes, "uint8"), cast(no, "uint8")), "bool")
     if (yes.dtype === "int8") return cast(where(condition, cast(yes, "int32"), cast(no, "int32")), "int8")
-    return emit("Where", [condition, yes, no])
+    if (yes.dtype !== "float32" || !losesSign(condition, yes, no)) return emit("Where", [condition, yes, no])
+    const signless = (x: Value) => (x.facts.negativeZero ? add(x, scalar(0)) : x)
+    return emit("Where", [condition, signless(yes), signless(no)])
   }
 
   /** Float values are brought inside an integer type first: what does not fit differs between processors. */
@@ -94,13 +96,20 @@ export function createOps(builder: Builder) {
     const raised = x.facts.nan || x.facts.low < low ? atLeast(x, scalar(low)) : x
     return raised.facts.high > high || raised.facts.nan ? atMost(raised, scalar(high)) : raised
   }
-  const atLeast = (x: Value, low: Value): Value => where(compare("Greater", x, low), x, low)
-  const atMost = (x: Value, high: Value): Value => where(compare("Less", x, high), x, high)
+  /** The greater of two; NaN loses, and -0 is 0 where one is repeated: the facts know this pattern by its operands. */
+  const atLeast = (x: Value, low: Value): Value => choose("Greater", x, low)
+  const atMost = (x: Value, high: Value): Value => choose("Less", x, high)
+  function choose(op: "Greater" | "Less", x: Value, other: Value): Value {
+    const condition = compare(op, x, other)
+    if (!losesSign(condition, x, other)) return where(condition, x, other)
+    const signless = add(x, scalar(0))
+    return where(compare(op, signless, other), signless, other)
+  }
 
   /** Without NaN and -0, so that a maximum does not depend on the order in which it is taken. */
   function orderly(x: Value, { zeros = true } = {}): Value {
     if (x.dtype !== "float32") return x
-    const ordered = x.facts.nan ? where(compare("Greater", x, scalar(-FLOAT_MAX)), x, scalar(-FLOAT_MAX)) : x
+    const ordered = x.facts.nan ? atLeast(x, scalar(-FLOAT_MAX)) : x
     return zeros && ordered.facts.negativeZero ? add(ordered, scalar(0)) : ordered
   }
 

@@ -1,5 +1,6 @@
 import { type Dtype, elementCount, PRIMITIVES } from "#protocol"
 import { elementsOf, numbersOf } from "./elements.ts"
+import { chosen } from "./facts.ts"
 import { type Attributes, broadcastDims, type ProgramValue, sameDims, stridesOf } from "./values.ts"
 
 /**
@@ -204,6 +205,7 @@ function where(node: PrimitiveNode): Primitive {
   typed(condition, ["bool"])
   typed(yes, ORDERED)
   if (yes.dtype !== no.dtype) throw new NotPrimitive(`it chooses between ${yes.dtype} and ${no.dtype}`)
+  if (losesSign(condition, yes, no)) throw new NotPrimitive("it may choose a -0 where onnxruntime loses its sign")
   return {
     code: PRIMITIVES.WHERE,
     attributes: [],
@@ -211,6 +213,15 @@ function where(node: PrimitiveNode): Primitive {
     dtype: yes.dtype,
     dims: broadcast(condition, yes, no),
   }
+}
+
+/**
+ * onnxruntime takes what was chosen of either side with zeros elsewhere, and then the first that is not 0: a -0 of the
+ * first side is lost, one of the second only where the condition is repeated.
+ */
+export function losesSign(condition: ProgramValue, yes: ProgramValue, no: ProgramValue): boolean {
+  const whole = elementCount(condition.dims) > 1 && sameDims(condition.dims, broadcast(condition, yes, no))
+  return chosen(condition, yes).negativeZero || (no.facts.negativeZero && !whole)
 }
 
 const CAST_TARGETS: Readonly<Record<number, Dtype>> = {

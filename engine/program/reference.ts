@@ -59,7 +59,7 @@ const FLOAT: Partial<Record<number, (a: number, b: number) => number>> = {
   [PRIMITIVES.TANH]: tanh32,
   [PRIMITIVES.SIGMOID]: sigmoid32,
   [PRIMITIVES.ERF]: erf32,
-  [PRIMITIVES.RELU]: (a) => Math.max(a, 0),
+  [PRIMITIVES.RELU]: (a) => (Number.isNaN(a) ? 0 : Math.max(a, 0)),
 }
 
 /** Stored into an Int32Array, whose writes wrap around. */
@@ -70,8 +70,8 @@ const INT32: Partial<Record<number, (a: number, b: number) => number>> = {
   [PRIMITIVES.DIV]: (a, b) => (a / b) | 0,
   [PRIMITIVES.NEG]: (a) => -a | 0,
   [PRIMITIVES.ABS]: (a) => Math.abs(a) | 0,
-  [PRIMITIVES.MIN]: Math.min,
-  [PRIMITIVES.MAX]: Math.max,
+  [PRIMITIVES.MIN]: (a, b) => Math.min(a, b),
+  [PRIMITIVES.MAX]: (a, b) => Math.max(a, b),
 }
 
 /** Stored into a BigInt64Array, whose writes wrap around. */
