@@ -11,7 +11,6 @@ import {
   nodeLabel,
   type Refusal,
   refusalError,
-  refusalsOf,
 } from "../model/marketRules.ts"
 import { DIGEST_METADATA_KEY, interfaceOf } from "../model/modelInterface.ts"
 import { probeShapes } from "../model/probeShapes.ts"
@@ -67,15 +66,9 @@ export async function normalizeModel(deps: NormalizeDeps, file: Uint8Array): Pro
   return { bytes: program!, digestTensors, digestNote: choice.note }
 }
 
-/** Everything that keeps a model from being exact, in graph order; empty if nothing does. */
-export async function exactRefusals(
-  { runner, limits = MODEL_LIMITS }: NormalizeDeps,
-  file: Uint8Array,
-): Promise<readonly Refusal[]> {
-  const model = readModel(upgradeOpset(file))
-  const refusals = refusalsOf(model, limits)
-  if (refusals.length > 0 || isProgram(file)) return refusals
-  return (await rewrite(runner, model, [])).refused
+/** What keeps a model that the market takes from being exact, in graph order; empty if nothing does. */
+export async function exactRefusals(runner: Runner, bytes: Uint8Array, model: OnnxModel): Promise<readonly Refusal[]> {
+  return isProgram(bytes) ? [] : (await rewrite(runner, model, [])).refused
 }
 
 type Rewritten = { readonly program: Uint8Array | undefined; readonly refused: readonly Refusal[] }
