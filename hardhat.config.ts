@@ -34,6 +34,9 @@ export default defineConfig({
       "contracts/Challenges.sol": compiler(1),
       "contracts/Proofs.sol": compiler(1),
       "contracts/Jury.sol": compiler(1),
+      "contracts/DisputeGame.sol": compiler(1),
+      "contracts/GameOpen.sol": compiler(1),
+      "contracts/GameJudge.sol": compiler(1),
     },
   },
   // `deploy` puts the URL of the chain at hand here.

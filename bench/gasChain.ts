@@ -51,7 +51,17 @@ export async function createGasChain() {
   async function deploy() {
     let nonce = BigInt(await chain.getTransactionCount({ address: coordinator }))
     const next = () => getContractAddress({ from: coordinator, nonce: nonce++ })
-    const at = { token: next(), beacon: next(), registry: next(), challenges: next(), jury: next(), market: next() }
+    const at = {
+      token: next(),
+      beacon: next(),
+      referee: next(),
+      gameJudge: next(),
+      registry: next(),
+      challenges: next(),
+      jury: next(),
+      game: next(),
+      market: next(),
+    }
     const p = parametersOf("local")
     await connection.ignition.deploy(localModule, {
       parameters: {
@@ -63,6 +73,7 @@ export async function createGasChain() {
           registryConfig: { ...p, ...at },
           marketParams: { ...p, ...at },
           demandGas: [...p.demandGas],
+          gameConfig: { ...p, ...at },
         } as never,
       },
       defaultSender: coordinator,

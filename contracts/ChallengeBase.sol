@@ -35,6 +35,7 @@ abstract contract ChallengeBase is IBound {
     address public immutable registry;
     address public immutable market;
     address public immutable jury;
+    address public immutable game;
 
     // Proofs runs in the storage of Challenges: both have these variables and no others, in this order.
     mapping(bytes32 demandId => IChallenges.Demand) internal _demands;
@@ -42,8 +43,8 @@ abstract contract ChallengeBase is IBound {
     mapping(uint256 batchId => uint32 until) internal _demandsUntil;
     mapping(uint256 batchId => mapping(address prover => mapping(address verifier => Sum))) internal _sums;
 
-    constructor(address registry_, address market_, address jury_) {
-        (registry, market, jury) = (registry_, market_, jury_);
+    constructor(address registry_, address market_, address jury_, address game_) {
+        (registry, market, jury, game) = (registry_, market_, jury_, game_);
     }
 
     /// @inheritdoc IBound

@@ -29,10 +29,10 @@ contract Challenges is IChallenges, ChallengeBase, Multicall {
     uint256 internal immutable SIGNATURE_GAS;
 
     /// @param gasFigures what an answer costs in gas, by DemandKind; immutable, so that nobody can price askers out
-    constructor(address registry_, address market_, address jury_, uint32[4] memory gasFigures)
-        ChallengeBase(registry_, market_, jury_)
+    constructor(address registry_, address market_, address jury_, address game_, uint32[4] memory gasFigures)
+        ChallengeBase(registry_, market_, jury_, game_)
     {
-        PROOFS = address(new Proofs(registry_, market_, jury_));
+        PROOFS = address(new Proofs(registry_, market_, jury_, game_));
         LEAF_GAS = gasFigures[uint8(DemandKind.Leaf)];
         SHARDS_GAS = gasFigures[uint8(DemandKind.Shards)];
         VERDICT_GAS = gasFigures[uint8(DemandKind.Verdict)];

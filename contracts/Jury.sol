@@ -17,7 +17,7 @@ import {Batch, Cause, Reward} from "./types/Batch.sol";
 import {Verdict} from "./types/Messages.sol";
 import {Terms} from "./types/Terms.sol";
 
-/// @title The jury that decides mismatches until a referee does (R28, R29); see IJury
+/// @title The jury that decides mismatches where no referee can (R28, R29); see IJury
 contract Jury is IJury, IBound {
     using Ballot for Ballot.State;
 
@@ -29,6 +29,7 @@ contract Jury is IJury, IBound {
     address public immutable registry;
     address public immutable market;
     address public immutable challenges;
+    address public immutable game;
 
     mapping(uint256 disputeId => Case) internal _cases;
     mapping(uint256 disputeId => Ballot.State) internal _ballots;
@@ -37,8 +38,8 @@ contract Jury is IJury, IBound {
     /// @dev A verdict costs C_v once, however many juries look at its sample. Keyed by its own dispute id.
     mapping(uint256 disputeId => bool) internal _punished;
 
-    constructor(address registry_, address market_, address challenges_) {
-        (registry, market, challenges) = (registry_, market_, challenges_);
+    constructor(address registry_, address market_, address challenges_, address game_) {
+        (registry, market, challenges, game) = (registry_, market_, challenges_, game_);
     }
 
     /// @inheritdoc IBound

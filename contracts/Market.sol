@@ -363,6 +363,11 @@ contract Market is IMarket, MarketState, Multicall {
     }
 
     /// @inheritdoc IBound
+    function game() external view returns (address) {
+        return GAME;
+    }
+
+    /// @inheritdoc IBound
     function market() external view returns (address) {
         return address(this);
     }

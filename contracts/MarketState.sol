@@ -51,6 +51,7 @@ abstract contract MarketState is ReentrancyGuardTransient {
     Rules internal immutable RULES;
     address internal immutable CHALLENGES;
     address internal immutable JURY;
+    address internal immutable GAME;
 
     mapping(uint192 jobId => JobWord) internal _jobs;
     mapping(uint192 jobId => bytes32) internal _terms;
@@ -60,7 +61,7 @@ abstract contract MarketState is ReentrancyGuardTransient {
     mapping(uint256 batchId => Side) internal _sides;
 
     modifier onlyJudges() {
-        if (msg.sender != CHALLENGES && msg.sender != JURY) revert IMarket.MarketUnauthorized(msg.sender);
+        if (msg.sender != CHALLENGES && msg.sender != JURY && msg.sender != GAME) revert IMarket.MarketUnauthorized(msg.sender);
         _;
     }
 
@@ -79,6 +80,7 @@ abstract contract MarketState is ReentrancyGuardTransient {
         REGISTRY = IRegistry(p.registry);
         CHALLENGES = p.challenges;
         JURY = p.jury;
+        GAME = p.game;
     }
 
     /// @dev The last second in which leases that began before close or deadline can be committed (R18).

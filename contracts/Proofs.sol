@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {ChallengeBase} from "./ChallengeBase.sol";
+import {IDisputeGame} from "./interfaces/IDisputeGame.sol";
 import {IJury} from "./interfaces/IJury.sol";
 import {IMarket} from "./interfaces/IMarket.sol";
 import {IProofs} from "./interfaces/IProofs.sol";
@@ -13,7 +14,7 @@ import {Positions} from "./libraries/Positions.sol";
 import {Signed} from "./libraries/Signed.sol";
 import {Trees} from "./libraries/Trees.sol";
 import {VerdictTree} from "./libraries/VerdictTree.sol";
-import {Attestation, Batch, BatchState, Cause, LeafNode} from "./types/Batch.sol";
+import {Attestation, Batch, BatchState, Cause, Leaf, LeafNode} from "./types/Batch.sol";
 import {SignedLeaf, VerdictLeaf} from "./types/Disputes.sol";
 import {Verdict} from "./types/Messages.sol";
 import {Range} from "./types/Range.sol";
@@ -22,9 +23,11 @@ import {VerifierWord} from "./types/VerifierWord.sol";
 
 /// @title Proofs of fault and mismatches; see IProofs
 /// @notice Code of Challenges, in a contract of its own because of the size limit: Challenges makes it, once and for
-/// ever, and runs it by delegatecall. Called directly it can do nothing, since Market and Jury know only Challenges.
+/// ever, and runs it by delegatecall. Called directly it can do nothing, since Market, Jury and game know only Challenges.
 contract Proofs is IProofs, ChallengeBase {
-    constructor(address registry_, address market_, address jury_) ChallengeBase(registry_, market_, jury_) {}
+    constructor(address registry_, address market_, address jury_, address game_)
+        ChallengeBase(registry_, market_, jury_, game_)
+    {}
 
     // -- Proofs of fault (R1, R4, R20) -------------------------------------------------------------------------------
 
@@ -172,6 +175,7 @@ contract Proofs is IProofs, ChallengeBase {
         if (!_isCandidate(terms, batch, attestation.seed, verdict.sample, place.worker, verdict.verifier)) {
             revert ChallengeNotDrawn(verdict.verifier, verdict.sample);
         }
+        if (terms.version != 0) return _openGame(terms, batch, checked.batchId, signed.leaf, verdict, place);
         IJury.Case memory dispute;
         dispute.batchHash = Digests.batch(batch);
         dispute.seed = attestation.seed;
@@ -186,6 +190,31 @@ contract Proofs is IProofs, ChallengeBase {
         dispute.position = verdict.position;
         dispute.rangeIndex = uint8(place.rangeIndex);
         return IJury(jury).open(dispute);
+    }
+
+    /// @dev R27: where a referee can judge, it does.
+    function _openGame(
+        Terms calldata terms,
+        Batch calldata batch,
+        uint256 batchId,
+        Leaf calldata leaf,
+        Verdict calldata verdict,
+        Openings.Place memory place
+    ) internal returns (uint256) {
+        IDisputeGame.Case memory dispute;
+        dispute.kind = IDisputeGame.Kind.Mismatch;
+        dispute.batchHash = Digests.batch(batch);
+        dispute.programRoot = terms.programRoot;
+        dispute.inputCommitment = leaf.inputCommitment;
+        dispute.outputCommitment = leaf.outputCommitment;
+        dispute.batchId = batchId;
+        dispute.challenger = verdict.verifier;
+        dispute.defendant = place.worker;
+        dispute.commitBlock = batch.commitBlock;
+        dispute.position = verdict.position;
+        dispute.taskIndex = leaf.taskIndex;
+        dispute.rangeIndex = uint8(place.rangeIndex);
+        return IDisputeGame(game).openMismatch(dispute);
     }
 
     // -- Inside ------------------------------------------------------------------------------------------------------

@@ -28,8 +28,9 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using Seats for Seats.Book;
 
-    /// @param market the only caller of lock, settle, forfeit, pull and credit
-    /// @param challenges with `jury` the only callers of slashSeat
+    /// @param market the only caller of lock and settle, and with `game`, which has the books of bonds, of forfeit, pull and
+    /// credit
+    /// @param challenges with `jury` and `game` the only callers of slashSeat
     /// @param unbonding seconds, longer than the life of any batch (the Market's constructor checks)
     /// @param notice seconds, longer than a lease plus the claim period (likewise)
     struct Config {
@@ -37,6 +38,7 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         address market;
         address challenges;
         address jury;
+        address game;
         uint96 seat;
         uint96 standingBond;
         uint32 unbonding;
@@ -78,6 +80,7 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
     address public immutable market;
     address public immutable challenges;
     address public immutable jury;
+    address public immutable game;
     uint256 public immutable SEAT;
     uint256 public immutable STANDING_BOND;
     uint256 public immutable UNBONDING;
@@ -97,8 +100,13 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         _;
     }
 
+    modifier onlyBooks() {
+        if (msg.sender != market && msg.sender != game) revert RegistryUnauthorized(msg.sender);
+        _;
+    }
+
     modifier onlyJudges() {
-        if (msg.sender != challenges && msg.sender != jury) revert RegistryUnauthorized(msg.sender);
+        if (msg.sender != challenges && msg.sender != jury && msg.sender != game) revert RegistryUnauthorized(msg.sender);
         _;
     }
 
@@ -107,6 +115,7 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         if (config.market == address(0)) revert RegistryBadParameter("market");
         if (config.challenges == address(0)) revert RegistryBadParameter("challenges");
         if (config.jury == address(0)) revert RegistryBadParameter("jury");
+        if (config.game == address(0)) revert RegistryBadParameter("game");
         if (config.seat == 0) revert RegistryBadParameter("seat");
         if (config.livenessSlash > config.seat) revert RegistryBadParameter("livenessSlash");
         // R11: at least half of every slash leaves the system, whoever his friends are.
@@ -115,6 +124,7 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         market = config.market;
         challenges = config.challenges;
         jury = config.jury;
+        game = config.game;
         SEAT = config.seat;
         STANDING_BOND = config.standingBond;
         UNBONDING = config.unbonding;
@@ -387,10 +397,10 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         try IERC20Permit(token).permit(msg.sender, address(this), value, deadline, v, r, s) {} catch {}
     }
 
-    // -- The Market only ---------------------------------------------------------------------------------------------
+    // -- The Market only, or the game with it ------------------------------------------------------------------------
 
     /// @inheritdoc IRegistry
-    function pull(address from, uint256 amount) external onlyMarket nonReentrant {
+    function pull(address from, uint256 amount) external onlyBooks nonReentrant {
         IERC20(token).safeTransferFrom(from, address(this), amount);
     }
 
@@ -475,17 +485,17 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IRegistry
-    function forfeit(address coordinator, uint256 amount, Reward[] calldata rewards) external onlyMarket {
+    function forfeit(address coordinator, uint256 amount, Reward[] calldata rewards) external onlyBooks {
         _burn(amount - _reward(coordinator, amount, "forfeit", rewards));
     }
 
     /// @inheritdoc IRegistry
-    function credit(address account, address coordinator, uint256 amount) external onlyMarket {
+    function credit(address account, address coordinator, uint256 amount) external onlyBooks {
         Pair storage pair = _pairs[coordinator][account];
         pair.word = _add(pair.word, 0, amount);
     }
 
-    // -- Challenges and Jury only ------------------------------------------------------------------------------------
+    // -- Judges only -----------------------------------------------------------------------------------
 
     /// @inheritdoc IRegistry
     function slashSeat(

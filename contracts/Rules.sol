@@ -4,6 +4,7 @@ pragma solidity ^0.8.37;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {IBeacon} from "./interfaces/IBeacon.sol";
 import {IBound} from "./interfaces/IBound.sol";
+import {IDisputeGame} from "./interfaces/IDisputeGame.sol";
 import {IMarket} from "./interfaces/IMarket.sol";
 import {IRegistry} from "./interfaces/IRegistry.sol";
 import {Collateral} from "./libraries/Collateral.sol";
@@ -35,6 +36,7 @@ contract Rules {
     address private immutable REGISTRY;
     address private immutable CHALLENGES;
     address private immutable JURY;
+    address private immutable GAME;
     address private immutable MARKET;
 
     constructor(IMarket.Params memory p) {
@@ -53,9 +55,10 @@ contract Rules {
         if (p.burnRate != vault.BURN_RATE()) revert IMarket.MarketBadParameter("burnRate");
         // R13: collateral that leaves under notice was never behind a lease that can still be committed.
         if (vault.NOTICE() <= uint256(p.maxLease) + p.claimPeriod) revert IMarket.MarketBadParameter("notice");
-        // R25, R31: the stake outlives every verdict given with it: audit, window, a demand, and a dispute's seed, votes
-        // and reveals, each with a full clock.
-        if (vault.UNBONDING() <= uint256(p.attestLimit) + p.window + 4 * uint256(p.clock)) {
+        // R25, R31: the stake outlives every verdict given with it: audit, window, a demand, and the longest game, each move
+        // with a full clock. A jury (seed, votes, reveals) takes less.
+        uint256 clocks = 1 + IDisputeGame(p.game).LIFE();
+        if (vault.UNBONDING() <= uint256(p.attestLimit) + p.window + clocks * p.clock) {
             revert IMarket.MarketBadParameter("unbonding");
         }
         if (block.chainid != LOCAL_CHAIN) {
@@ -66,6 +69,10 @@ contract Rules {
         _checkBound(p.registry, p);
         _checkBound(p.challenges, p);
         _checkBound(p.jury, p);
+        _checkBound(p.game, p);
+        if (IDisputeGame(p.game).CLOCK() != p.clock || IDisputeGame(p.game).WINDOW() != p.window) {
+            revert IMarket.MarketUnbound(p.game);
+        }
         MIN_COLLATERAL = p.minCollateral;
         COLLUDING = p.colluding;
         BURN_RATE = p.burnRate;
@@ -82,21 +89,23 @@ contract Rules {
         REGISTRY = p.registry;
         CHALLENGES = p.challenges;
         JURY = p.jury;
+        GAME = p.game;
         MARKET = msg.sender;
     }
 
-    /// @dev Each of the four names the other three: a wrong prediction of an address cannot go live.
+    /// @dev Each of the five names the other four: a wrong prediction of an address cannot go live.
     function _checkBound(address other, IMarket.Params memory p) private view {
         IBound bound = IBound(other);
         if (
             bound.market() != msg.sender || bound.registry() != p.registry || bound.challenges() != p.challenges
-                || bound.jury() != p.jury
+                || bound.jury() != p.jury || bound.game() != p.game
         ) revert IMarket.MarketUnbound(other);
     }
 
     /// @notice Everything that later arithmetic relies on is refused here: terms never change (R1, R9, R22).
     function checkTerms(Terms calldata terms) external view {
-        if (terms.version != 0) revert IMarket.TermsRefused("version");
+        // 0: a jury judges; 1: the game does.
+        if (terms.version > 1) revert IMarket.TermsRefused("version");
         if (terms.kind != 0) revert IMarket.TermsRefused("kind");
         if (terms.class != 0) revert IMarket.TermsRefused("class");
         if (terms.coordinator == address(0)) revert IMarket.TermsRefused("coordinator");
@@ -188,7 +197,8 @@ contract Rules {
             beacon: BEACON,
             registry: REGISTRY,
             challenges: CHALLENGES,
-            jury: JURY
+            jury: JURY,
+            game: GAME
         });
     }
 }

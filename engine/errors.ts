@@ -13,6 +13,8 @@ export type ModelErrorCode =
   | "E_MODEL_UNSUPPORTED_OP"
   | "E_MODEL_REJECTED"
   | "E_MODEL_INVALID"
+  | "E_MODEL_NOT_NORMAL"
+  | "E_MODEL_NOT_EXACT"
 
 /** Inputs that do not fit the model, or files that are no inputs. */
 export type InputErrorCode =

@@ -11,6 +11,11 @@ export { exposeDigest, modelArtifact, type PreparedModel, prepareModel } from ".
 export { readModel } from "./onnx/readModel.ts"
 export { readTensorProto, writeTensorProto } from "./onnx/tensorProto.ts"
 export { type AttributeSpec, type ModelSpec, type NodeSpec, type ValueSpec, writeModel } from "./onnx/writeModel.ts"
+export { canonicalNaN } from "./program/canonicalNaN.ts"
+export { type CompiledProgram, compileProgram, isProgram, type Wire } from "./program/compileProgram.ts"
+export { type NormalizedModel, normalizeModel } from "./program/normalizeModel.ts"
+export { evaluatePrimitive } from "./program/reference.ts"
+export { traceProgram } from "./program/trace.ts"
 export { checkFirstInput } from "./run/checkFirstInput.ts"
 export {
   type Device,

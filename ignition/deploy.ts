@@ -17,7 +17,7 @@ export type DeployParams = {
   readonly beacon?: Address
 }
 
-/** Six contracts in six transactions, and the record that every process starts from. */
+/** Nine contracts in nine transactions, and the record that every process starts from. */
 export async function deployAssay(params: DeployParams): Promise<Deployment> {
   const { network, rpcUrl, deployerKey, beacon } = params
   const chain = createPublicClient({ transport: http(rpcUrl) })
@@ -79,7 +79,7 @@ export async function dryRun(network: string): Promise<DryRun> {
     const head = await chain.getBlockNumber({ cacheTime: 0 })
     let gas = 0n
     for (let number = 1n; number <= head; number++) gas += (await chain.getBlock({ blockNumber: number })).gasUsed
-    return { parameters, gas, transactions: 6 }
+    return { parameters, gas, transactions: 9 }
   } finally {
     await connection.close()
   }
@@ -90,10 +90,14 @@ async function foretell(chain: PublicClient, deployer: Address, beacon: Address 
   let nonce = BigInt(await chain.getTransactionCount({ address: deployer, blockTag: "pending" }))
   const next = () => getContractAddress({ from: deployer, nonce: nonce++ })
   const token = next()
-  return { token, beacon: beacon ?? next(), registry: next(), challenges: next(), jury: next(), market: next() }
+  const first = { token, beacon: beacon ?? next(), referee: next() }
+  // GameJudge, which nobody calls: the game runs its code.
+  next()
+  return { ...first, registry: next(), challenges: next(), jury: next(), game: next(), market: next() }
 }
 
-function moduleParameters(p: Parameters, { token, beacon, registry, challenges, jury, market }: Contracts) {
+function moduleParameters(p: Parameters, contracts: Contracts) {
+  const { token, beacon, referee, registry, challenges, jury, game, market } = contracts
   const { seat, standingBond, unbonding, notice, livenessSlash, burnRate } = p
   const {
     minCollateral,
@@ -110,7 +114,20 @@ function moduleParameters(p: Parameters, { token, beacon, registry, challenges, 
   return {
     faucetAmount: p.faucetAmount,
     faucetInterval: BigInt(p.faucetInterval),
-    registryConfig: { token, market, challenges, jury, seat, standingBond, unbonding, notice, livenessSlash, burnRate },
+    registryConfig: {
+      token,
+      market,
+      challenges,
+      jury,
+      game,
+      seat,
+      standingBond,
+      unbonding,
+      notice,
+      livenessSlash,
+      burnRate,
+    },
+    gameConfig: { registry, market, challenges, jury, referee, clock, window, movesGas: p.movesGas },
     marketParams: {
       minCollateral,
       colluding,
@@ -127,11 +144,13 @@ function moduleParameters(p: Parameters, { token, beacon, registry, challenges, 
       registry,
       challenges,
       jury,
+      game,
     },
     demandGas: [...p.demandGas],
     registry,
     challenges,
     jury,
+    game,
     market,
   }
 }

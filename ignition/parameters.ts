@@ -7,6 +7,8 @@ export type Parameters = Params & {
   readonly faucetInterval: number
   /** Gas that an answer to a demand may cost, by kind: leaf, shard row, verdict, signatures (R26). */
   readonly demandGas: readonly [number, number, number, number]
+  /** Gas that a defendant's moves in a dispute may cost together (R26). */
+  readonly movesGas: number
 }
 
 const TOKEN = 10n ** 18n
@@ -40,6 +42,7 @@ const local: Parameters = {
   faucetAmount: 100_000n * TOKEN,
   faucetInterval: 60,
   demandGas: [120_000, 320_000, 160_000, 160_000],
+  movesGas: 900_000,
 }
 
 /** Anywhere else R31 holds: a window of a day, a clock of six hours, unbonding longer than all clocks together. */
@@ -53,12 +56,13 @@ const elsewhere: Parameters = {
     clock: 6 * HOUR,
     maxLease: HOUR,
     claimPeriod: 24 * HOUR,
-    unbonding: 7 * 24 * HOUR,
+    unbonding: 8 * 24 * HOUR,
     notice: 26 * HOUR,
   }),
   faucetAmount: 2_000n * TOKEN,
   faucetInterval: 24 * HOUR,
   demandGas: [120_000, 320_000, 160_000, 160_000],
+  movesGas: 900_000,
 }
 
 export function parametersOf(network: string): Parameters {

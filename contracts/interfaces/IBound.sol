@@ -8,4 +8,5 @@ interface IBound {
     function market() external view returns (address);
     function challenges() external view returns (address);
     function jury() external view returns (address);
+    function game() external view returns (address);
 }

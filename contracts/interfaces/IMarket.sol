@@ -27,6 +27,7 @@ interface IMarket is IBound {
         address registry;
         address challenges;
         address jury;
+        address game;
     }
 
     // -- Errors ------------------------------------------------------------------------------------------------------
@@ -248,7 +249,7 @@ interface IMarket is IBound {
 
     function params() external view returns (Params memory);
 
-    // -- Challenges and Jury only ------------------------------------------------------------------------------------
+    // -- Challenges, Jury and game only ------------------------------------------------------------------------------------
 
     /// @notice Keeps a live batch from ending; every hold is dropped once.
     function hold(uint256 batchId) external;

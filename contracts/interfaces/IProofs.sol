@@ -102,7 +102,7 @@ interface IProofs {
     ) external;
 
     /// @notice A verdict of a drawn candidate that differs from the leaf which the worker signed (R20, R24a): opens a
-    /// dispute before the jury, whoever posts it. From the draw to the window's end; disputes of a range run in parallel.
+    /// dispute, whoever posts it: before the jury, or (terms.version 1) the game. From the draw to the window's end; disputes of a range run in parallel.
     function postMismatch(
         Terms calldata terms,
         Batch calldata batch,

@@ -6,7 +6,8 @@ import {IBound} from "./IBound.sol";
 
 /// @title The vault of all tokens: stake and seats, session keys, collateral, pay
 /// @notice R9: this contract's token balance is stake + unbonding + collateral and bonds, free and locked + standing
-/// bonds + open escrow + owed. The Market keeps the books of escrow and of what is locked, and holds nothing.
+/// bonds + challengers' bonds + open escrow + owed. The Market keeps the books of escrow and of what is locked, the game
+/// those of challengers' bonds; neither holds anything.
 /// @dev Assumed of the token: `transferFrom` moves exactly the amount or reverts, no fee on transfer, no rebasing, and a
 /// supply below 2^96. Otherwise the vault pays the last to leave less than it owes. The token may call back: every
 /// function that moves tokens is guarded.
@@ -168,9 +169,9 @@ interface IRegistry is IBound {
     /// @notice b, basis points.
     function BURN_RATE() external view returns (uint256);
 
-    // -- The Market only ---------------------------------------------------------------------------------------------
+    // -- The Market only; pull, forfeit and credit also the game ------------------------------------------------------
 
-    /// @notice Pulls escrow from a requester.
+    /// @notice Pulls escrow from a requester, or a bond from a challenger.
     function pull(address from, uint256 amount) external;
 
     /// @notice Locks `collateral` in (worker, coordinator) of every range and `bond` in (coordinator, coordinator), and
@@ -219,10 +220,10 @@ interface IRegistry is IBound {
     /// their order to what there is; the remainder is burned too (R12).
     function forfeit(address coordinator, uint256 amount, Reward[] calldata rewards) external;
 
-    /// @notice Credits a refund of escrow.
+    /// @notice Credits a refund of escrow, or of a bond.
     function credit(address account, address coordinator, uint256 amount) external;
 
-    // -- Challenges and Jury only ------------------------------------------------------------------------------------
+    // -- Challenges, Jury and game only ------------------------------------------------------------------------------------
 
     /// @notice Takes up to `amount` from an account's seat stake, then from what is unbonding. At least b is burned; of
     /// the rest `rewards` are credited in pairs with `coordinator`, cut in their order to what there is; the remainder

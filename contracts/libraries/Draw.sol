@@ -41,6 +41,25 @@ library Draw {
         } while (x >= leaves);
     }
 
+    /// @notice Which sample a position would be: the inverse of `position`. Drawn are those below k.
+    function sampleAt(bytes32 seed, uint256 position_, uint256 leaves) internal pure returns (uint256 x) {
+        if (position_ >= leaves) revert DrawOutside(position_, leaves);
+        uint256 half = 1;
+        while (1 << (2 * half) < leaves) ++half;
+        uint256 low = (1 << half) - 1;
+        x = position_;
+        // Backwards along the same walk: whatever lies outside is no sample.
+        do {
+            uint256 left = x >> half;
+            uint256 right = x & low;
+            for (uint8 round = 4; round > 0; --round) {
+                uint256 mixed = uint256(keccak256(abi.encode(Hashes.FEISTEL, seed, round - 1, left))) & low;
+                (left, right) = (right ^ mixed, left);
+            }
+            x = (left << half) | right;
+        } while (x >= leaves);
+    }
+
     /// @notice Seat number of the `j`-th panel seat.
     function panelSeat(bytes32 seed, uint256 j, uint256 seats) internal pure returns (uint256) {
         return uint256(keccak256(abi.encode(Hashes.PANEL, seed, j))) % seats;

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {Leaf} from "../types/Batch.sol";
+import {Operation, Program} from "../types/Program.sol";
 import {Terms} from "../types/Terms.sol";
 
 /// @title Every tagged hash of the protocol (R3, R4)
@@ -27,6 +28,16 @@ library Hashes {
     bytes32 internal constant DISPUTE = "assay.dispute";
     bytes32 internal constant DEMAND = "assay.demand";
     bytes32 internal constant CAPABILITY = "assay.capability";
+    bytes32 internal constant TENSORS = "assay.tensors";
+    bytes32 internal constant SALT_OUT = "assay.salt.out";
+    bytes32 internal constant SALT_DIGEST = "assay.salt.digest";
+    bytes32 internal constant OUTPUT = "assay.output";
+    bytes32 internal constant PROGRAM = "assay.program";
+    bytes32 internal constant OPERATION = "assay.operation";
+    bytes32 internal constant WIRE = "assay.wire";
+    bytes32 internal constant FIND = "assay.find";
+    bytes32 internal constant GAME = "assay.game";
+    bytes32 internal constant GAME_VERDICT = "assay.game.verdict";
 
     function jobId(address market, address requester, uint64 nonce) internal view returns (uint192) {
         return uint192(uint256(keccak256(abi.encode(JOB, block.chainid, market, requester, nonce))));
@@ -123,5 +134,52 @@ library Hashes {
 
     function capability(string memory profile, uint32 memoryGiB) internal pure returns (bytes32) {
         return keccak256(abi.encode(CAPABILITY, profile, memoryGiB));
+    }
+
+    // -- Programs, traces and the game (R2, R6, R27) ----------------------------------------------------------------
+
+    /// @notice T(salt, tensors) of R6, over tensor roots.
+    function tensors(bytes32 salt, bytes32[] calldata roots) internal pure returns (bytes32) {
+        return keccak256(abi.encode(TENSORS, salt, roots));
+    }
+
+    /// @notice The output commitment, from the tensor roots of outputs and digests.
+    function output(bytes32 salt, bytes32[] calldata outputs, bytes32[] calldata digests)
+        internal
+        pure
+        returns (bytes32)
+    {
+        bytes32 outputPart = tensors(keccak256(abi.encode(SALT_OUT, salt)), outputs);
+        bytes32 digestPart = tensors(keccak256(abi.encode(SALT_DIGEST, salt)), digests);
+        return keccak256(abi.encode(OUTPUT, outputPart, digestPart));
+    }
+
+    /// @notice The root of a program of version 1.
+    function program(Program calldata value) internal pure returns (bytes32) {
+        return keccak256(abi.encode(PROGRAM, uint256(1), value));
+    }
+
+    function operation(uint256 index, Operation calldata value) internal pure returns (bytes32) {
+        return keccak256(abi.encode(OPERATION, index, value));
+    }
+
+    function wire(uint256 index, bytes32 tensorRoot) internal pure returns (bytes32) {
+        return keccak256(abi.encode(WIRE, index, tensorRoot));
+    }
+
+    function find(address finder, uint256 batch, uint32 position, bytes32 salt) internal pure returns (bytes32) {
+        return keccak256(abi.encode(FIND, finder, batch, position, salt));
+    }
+
+    function gameId(uint256 batch, uint32 position, address challenger) internal pure returns (uint256) {
+        return uint256(keccak256(abi.encode(GAME, batch, position, challenger)));
+    }
+
+    function verdictGameId(uint256 batch, uint32 position, address challenger, address verifier)
+        internal
+        pure
+        returns (uint256)
+    {
+        return uint256(keccak256(abi.encode(GAME_VERDICT, batch, position, challenger, verifier)));
     }
 }

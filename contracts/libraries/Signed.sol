@@ -13,6 +13,7 @@ library Signed {
     bytes32 internal constant VERDICT = keccak256(
         "Verdict(uint256 batchId,uint32 sample,uint32 position,address verifier,uint32 units,bytes32 outputCommitment,bytes32 keyedDigest)"
     );
+    bytes32 internal constant TRACE = keccak256("Trace(uint256 disputeId,bytes32 traceRoot)");
     bytes32 private constant DOMAIN =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
 
@@ -39,5 +40,9 @@ library Signed {
 
     function hash(Verdict calldata value) internal pure returns (bytes32) {
         return keccak256(abi.encode(VERDICT, value));
+    }
+
+    function traceHash(uint256 disputeId, bytes32 traceRoot) internal pure returns (bytes32) {
+        return keccak256(abi.encode(TRACE, disputeId, traceRoot));
     }
 }

@@ -4,7 +4,7 @@ pragma solidity ^0.8.37;
 /// @notice What a job promises (R1). The Market stores one hash of it; whoever calls resubmits it.
 /// @dev Money is in the token's smallest unit, rates are basis points, times are block timestamps.
 struct Terms {
-    uint8 version; // 0
+    uint8 version; // 0: `programRoot` names a file, a jury judges; 1: it names a program, the game judges
     uint8 kind; // 0: a batch job (1 session and 2 training run are refused for now)
     address requester;
     address coordinator;

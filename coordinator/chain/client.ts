@@ -80,7 +80,7 @@ export async function openChain({ deployment, account, rpcUrl = deployment.rpcUr
       throw new ChainError({ code: "E_CHAIN_WRONG_ID", expected: deployment.chainId, got: id, message })
     }
     compareGenesis(genesis.hash as Hash)
-    for (const contract of ["registry", "market", "challenges", "jury"] as const) {
+    for (const contract of ["registry", "market", "challenges", "jury", "game"] as const) {
       const address = contracts[contract]
       const code = await client.getCode({ address })
       if (code === undefined || code === "0x") {

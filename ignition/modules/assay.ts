@@ -10,12 +10,18 @@ function assayModule(id: string, { ownBeacon }: { ownBeacon: boolean }) {
     const at = (name: string) => m.getParameter(name)
     const token = m.contract("AssayToken", [at("faucetAmount"), at("faucetInterval")])
     const first = ownBeacon ? [token, m.contract("BlockBeacon", [], { after: [token] })] : [token]
-    const registry = m.contract("Registry", [at("registryConfig")], { after: first })
+    const referee = m.contract("Referee", [], { after: first })
+    // The game's endings, which with the rest of the game would exceed what one transaction may create.
+    const judge = m.contract("GameJudge", [at("gameConfig")], { after: [referee] })
+    const registry = m.contract("Registry", [at("registryConfig")], { after: [judge] })
     const peers = [at("registry"), at("market")]
-    const challenges = m.contract("Challenges", [...peers, at("jury"), at("demandGas")], { after: [registry] })
-    const jury = m.contract("Jury", [...peers, at("challenges")], { after: [challenges] })
-    const market = m.contract("Market", [at("marketParams")], { after: [jury] })
-    return { token, registry, challenges, jury, market }
+    const challenges = m.contract("Challenges", [...peers, at("jury"), at("game"), at("demandGas")], {
+      after: [registry],
+    })
+    const jury = m.contract("Jury", [...peers, at("challenges"), at("game")], { after: [challenges] })
+    const game = m.contract("DisputeGame", [at("gameConfig"), judge], { after: [jury] })
+    const market = m.contract("Market", [at("marketParams")], { after: [game] })
+    return { token, referee, judge, registry, challenges, jury, game, market }
   })
 }
 

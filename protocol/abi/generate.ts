@@ -15,6 +15,7 @@ const CONTRACTS: readonly Source[] = [
   { name: "market", source: "Market.sol", interfaces: ["IMarket", "IBound"], parts: ["MarketRare", "Rules"] },
   { name: "challenges", source: "Challenges.sol", interfaces: ["IChallenges", "IProofs"], parts: ["Proofs"] },
   { name: "jury", source: "Jury.sol", interfaces: ["IJury"] },
+  { name: "disputeGame", source: "DisputeGame.sol", interfaces: ["IDisputeGame"], parts: ["GameOpen", "GameJudge"] },
   { name: "beacon", source: "interfaces/IBeacon.sol" },
 ]
 

@@ -8,7 +8,7 @@ import { type Abi, type AbiItem, toFunctionSelector } from "viem"
 export function mergeAbi(contract: Abi, { interfaces, parts }: { interfaces: readonly Abi[]; parts: readonly Abi[] }): Abi {
   const named = new Map(interfaces.flat().map((item) => [signatureOf(item), item]))
   const own = contract.map((item) => (item.type === "function" ? (named.get(signatureOf(item)) ?? item) : item))
-  const errors = parts.flat().filter(({ type }) => type === "error")
+  const errors = parts.flat().filter(({ type }) => type === "error" || type === "event")
   const merged = new Map([...own, ...errors].map((item) => [signatureOf(item), item]))
   return [...merged.values()]
 }

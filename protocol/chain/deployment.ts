@@ -8,6 +8,8 @@ export const ContractsSchema = z.object({
   market: AddressSchema,
   challenges: AddressSchema,
   jury: AddressSchema,
+  game: AddressSchema,
+  referee: AddressSchema,
   beacon: AddressSchema,
 })
 export type Contracts = z.output<typeof ContractsSchema>

@@ -22,6 +22,7 @@ export const TAGS = {
   saltDigest: tag("salt.digest"),
   output: tag("output"),
   program: tag("program"),
+  operation: tag("operation"),
   capability: tag("capability"),
   seed: tag("seed"),
   feistel: tag("feistel"),

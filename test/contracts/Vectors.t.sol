@@ -445,6 +445,7 @@ contract VectorsTest {
                 market: here,
                 challenges: here,
                 jury: here,
+                game: here,
                 seat: 1,
                 standingBond: 1,
                 unbonding: 1,

@@ -45,6 +45,7 @@ export async function checkNetwork(chain: Chain): Promise<void> {
     ["registry", params.registry, contracts.registry],
     ["challenges", params.challenges, contracts.challenges],
     ["jury", params.jury, contracts.jury],
+    ["game", params.game, contracts.game],
     ["beacon", params.beacon, contracts.beacon],
     ["token", registryToken, contracts.token],
     ["market", registryMarket, contracts.market],

@@ -4,6 +4,7 @@ pragma solidity ^0.8.37;
 import {IAssayToken} from "../../../contracts/interfaces/IAssayToken.sol";
 import {IBeacon} from "../../../contracts/interfaces/IBeacon.sol";
 import {IChallenges} from "../../../contracts/interfaces/IChallenges.sol";
+import {IDisputeGame} from "../../../contracts/interfaces/IDisputeGame.sol";
 import {IJury} from "../../../contracts/interfaces/IJury.sol";
 import {IMarket} from "../../../contracts/interfaces/IMarket.sol";
 import {IRegistry} from "../../../contracts/interfaces/IRegistry.sol";
@@ -41,6 +42,7 @@ abstract contract Base {
     uint32 internal constant CLOCK = 20;
     uint32 internal constant ATTEST_LIMIT = 60;
     uint256 internal constant BURN_RATE = 5_000;
+    uint32 internal constant MOVES_GAS = 900_000;
 
     /// @dev Session keys are registered and counted from the block after `setUp`.
     struct Actor {
@@ -74,6 +76,7 @@ abstract contract Base {
     IRegistry internal registry;
     IChallenges internal challenges;
     IJury internal jury;
+    IDisputeGame internal game;
     IMarket internal market;
 
     Actor internal requester;
@@ -127,20 +130,39 @@ abstract contract Base {
         p.registry = address(registry);
         p.challenges = address(challenges);
         p.jury = address(jury);
+        p.game = address(game);
     }
 
     function makeToken() internal virtual returns (address) {
         return create("AssayToken", "", abi.encode(uint256(1_000_000 ether), uint256(0)));
     }
 
+    /// @notice Who judges elements; only tests of the game need one.
+    function makeReferee() internal virtual returns (address) {
+        return address(0xbeef);
+    }
+
     function _deploy() internal {
         token = IERC20Like(makeToken());
         beacon = IBeacon(create("BlockBeacon", "beacons/", ""));
-        uint256 next = vm.getNonce(address(this));
+        address referee = makeReferee();
+        uint256 next = vm.getNonce(address(this)) + 1; // GameJudge comes before the Registry
         registry = IRegistry(vm.computeCreateAddress(address(this), next));
         challenges = IChallenges(vm.computeCreateAddress(address(this), next + 1));
         jury = IJury(vm.computeCreateAddress(address(this), next + 2));
-        market = IMarket(vm.computeCreateAddress(address(this), next + 3));
+        game = IDisputeGame(vm.computeCreateAddress(address(this), next + 3));
+        market = IMarket(vm.computeCreateAddress(address(this), next + 4));
+        bytes memory gameConfig = abi.encode(
+            address(registry),
+            address(market),
+            address(challenges),
+            address(jury),
+            referee,
+            CLOCK,
+            WINDOW,
+            MOVES_GAS
+        );
+        address judge = create("GameJudge", "", gameConfig);
         create(
             "Registry",
             "",
@@ -149,6 +171,7 @@ abstract contract Base {
                 address(market),
                 address(challenges),
                 address(jury),
+                address(game),
                 SEAT,
                 uint96(50 ether),
                 uint32(600),
@@ -158,8 +181,11 @@ abstract contract Base {
             )
         );
         uint32[4] memory gasFigures = [uint32(120_000), 320_000, 160_000, 160_000];
-        create("Challenges", "", abi.encode(address(registry), address(market), address(jury), gasFigures));
-        create("Jury", "", abi.encode(address(registry), address(market), address(challenges)));
+        create(
+            "Challenges", "", abi.encode(address(registry), address(market), address(jury), address(game), gasFigures)
+        );
+        create("Jury", "", abi.encode(address(registry), address(market), address(challenges), address(game)));
+        create("DisputeGame", "", abi.encodePacked(gameConfig, abi.encode(judge)));
         create("Market", "", abi.encode(marketParams()));
     }
 

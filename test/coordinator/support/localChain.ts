@@ -92,16 +92,30 @@ export async function openLocalChain(): Promise<LocalChain> {
   const token = await deploy("AssayToken.sol", "AssayToken", [10n ** 24n, 0n])
   const beacon = await deploy("beacons/BlockBeacon.sol", "BlockBeacon", [])
   // They name each other, so their addresses are known before they are there.
-  const nonce = await client.getTransactionCount({ address: deployer.address })
+  const referee = await deploy("referee/Referee.sol", "Referee", [])
+  // GameJudge comes first.
+  const nonce = 1 + (await client.getTransactionCount({ address: deployer.address }))
   const at = (i: number): Address => getContractAddress({ from: deployer.address, nonce: BigInt(nonce + i) })
-  const [registry, challenges, jury, market] = [at(0), at(1), at(2), at(3)]
+  const [registry, challenges, jury, game, market] = [at(0), at(1), at(2), at(3), at(4)]
   const p = PARAMS
+  const gameConfig = {
+    registry,
+    market,
+    challenges,
+    jury,
+    referee,
+    clock: p.clock,
+    window: p.window,
+    movesGas: 900_000,
+  }
+  const judge = await deploy("GameJudge.sol", "GameJudge", [gameConfig])
   await deploy("Registry.sol", "Registry", [
     {
       token,
       market,
       challenges,
       jury,
+      game,
       seat: p.seat,
       standingBond: p.standingBond,
       unbonding: p.unbonding,
@@ -110,9 +124,10 @@ export async function openLocalChain(): Promise<LocalChain> {
       burnRate: p.burnRate,
     },
   ])
-  await deploy("Challenges.sol", "Challenges", [registry, market, jury, [150_000, 150_000, 150_000, 200_000]])
-  await deploy("Jury.sol", "Jury", [registry, market, challenges])
-  await deploy("Market.sol", "Market", [{ ...p, beacon, registry, challenges, jury }])
+  await deploy("Challenges.sol", "Challenges", [registry, market, jury, game, [150_000, 150_000, 150_000, 200_000]])
+  await deploy("Jury.sol", "Jury", [registry, market, challenges, game])
+  await deploy("DisputeGame.sol", "DisputeGame", [gameConfig, judge])
+  await deploy("Market.sol", "Market", [{ ...p, beacon, registry, challenges, jury, game }])
   const genesis = await client.getBlock({ blockNumber: 0n })
   const deployment: Deployment = {
     network: "local",
@@ -124,6 +139,8 @@ export async function openLocalChain(): Promise<LocalChain> {
       market: market.toLowerCase() as Address,
       challenges: challenges.toLowerCase() as Address,
       jury: jury.toLowerCase() as Address,
+      game: game.toLowerCase() as Address,
+      referee: referee.toLowerCase() as Address,
       beacon: beacon.toLowerCase() as Address,
     },
     deployedBlock: Number(await client.getBlockNumber()),

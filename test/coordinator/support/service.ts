@@ -34,6 +34,8 @@ export const DEPLOYMENT: Deployment = {
     market: address(3),
     challenges: address(4),
     jury: address(5),
+    game: address(7),
+    referee: address(8),
     beacon: address(6),
   },
   deployedBlock: 1,
