@@ -91,6 +91,7 @@ contract Referee is IReferee {
         pure
         returns (uint256, bool)
     {
+        _requireAttributes(op, 0);
         uint256[] memory index = Shapes.unravel(op.output.dims, op.output.dims.length, element);
         uint16 code = op.code;
         if (code == WHERE) {
@@ -334,6 +335,7 @@ contract Referee is IReferee {
         returns (uint256)
     {
         _requireOperands(op, 1);
+        _requireAttributes(op, 0);
         uint64[] calldata dims = op.inputs[0].dims;
         if (dims.length == 0) revert RefereeUnjudgeable("rank");
         uint256 n = dims[dims.length - 1];
@@ -404,9 +406,9 @@ contract Referee is IReferee {
         if (op.output.dtype != FLOAT32 || op.inputs[0].dtype != FLOAT32 || op.inputs[1].dtype != FLOAT32) {
             revert RefereeUnjudgeable("dtype");
         }
+        _requireAttributes(op, op.code == CONV ? 8 : 1);
         uint256 block_ = _block(op);
         if (op.code == CONV) return _convolve(op, element, operands, chain, upTo);
-        _requireAttributes(op, 1);
         uint256 x;
         uint256 y;
         (length, x, y) = _rows(op, element);
@@ -472,7 +474,6 @@ contract Referee is IReferee {
         Chains.Chain memory chain,
         uint256 upTo
     ) internal pure returns (uint256 length) {
-        _requireAttributes(op, 8);
         (Window memory window, uint256 weights, uint256 channels) = _convolutionWindow(op, element, 1);
         uint256 cells = window.kernelH * window.kernelW;
         length = channels * cells;
