@@ -70,7 +70,7 @@ function remake(context: Context, value: Value): Value {
 /** c * x, or x / c, where x is made of a product: the factor goes into its weights. */
 function scaledProduct(context: Context, value: Value): Value | undefined {
   const scale = factorOf(value)
-  return scale && scale.by.constant && elementCount(scale.by.dims) === 1
+  return scale?.by.constant && elementCount(scale.by.dims) === 1
     ? scaled(context, scale.of, scale.factor, value)
     : undefined
 }
