@@ -5,7 +5,8 @@ import {IReferee} from "../interfaces/IReferee.sol";
 import {
     ABS, ADD, AND, ARG_MAX, ARG_MIN, BOOL, CAST, CEIL, CONCAT, CONV, CONV_INTEGER, DIV, EQUAL, ERF, EXP, FLOAT32, FLOOR,
     GATHER, GREATER, GREATER_OR_EQUAL, INT32, INT64, INT8, LESS, LESS_OR_EQUAL, MATMUL, MATMUL_INTEGER, MAX, MIN, MUL, NEG,
-    NOT, OR, PAD, POOL_MAX, REDUCE_MAX, REDUCE_MIN, RELU, ROUND, SIGMOID, SQRT, SUB, TANH, UINT8, VIEW, WHERE, XOR
+    NOT, OR, PAD, POOL_MAX, QUANTIZE, REDUCE_MAX, REDUCE_MIN, RELU, ROUND, SIGMOID, SQRT, SUB, TANH, UINT8, VIEW, WHERE,
+    XOR
 } from "../types/Primitives.sol";
 import {Opened, Operation} from "../types/Program.sol";
 import {Chains} from "./Chains.sol";
@@ -91,9 +92,9 @@ contract Referee is IReferee {
         pure
         returns (uint256, bool)
     {
-        _requireAttributes(op, 0);
-        uint256[] memory index = Shapes.unravel(op.output.dims, op.output.dims.length, element);
         uint16 code = op.code;
+        _requireAttributes(op, code == QUANTIZE ? 2 : 0);
+        uint256[] memory index = Shapes.unravel(op.output.dims, op.output.dims.length, element);
         if (code == WHERE) {
             _requireOperands(op, 3);
             if (op.inputs[0].dtype != BOOL || op.inputs[1].dtype != op.output.dtype) revert RefereeUnjudgeable("dtype");
@@ -106,6 +107,10 @@ contract Referee is IReferee {
         if (code == CAST) {
             _requireOperands(op, 1);
             return _cast(dtype, op.output.dtype, a);
+        }
+        if (code == QUANTIZE) {
+            _requireOperands(op, 1);
+            return _quantized(op, a);
         }
         bool unary = (code >= NEG && code < LESS) || code == NOT || code == RELU;
         _requireOperands(op, unary ? 1 : 2);
@@ -208,6 +213,25 @@ contract Referee is IReferee {
         if (to == FLOAT32) return (Float32.fromInteger(value), true);
         if (to == BOOL) return (value != 0 ? 1 : 0, true);
         return (_low(to, value), true);
+    }
+
+    function _quantized(Operation calldata op, uint256 a) internal pure returns (uint256, bool) {
+        uint8 dtype = op.output.dtype;
+        if (op.inputs[0].dtype != FLOAT32 || (dtype != UINT8 && dtype != INT8)) revert RefereeUnjudgeable("dtype");
+        int256 zero = op.attributes[1];
+        if (op.attributes[0] <= 0 || uint64(op.attributes[0]) >= Float32.INFINITY || !_fits(dtype, zero)) {
+            revert RefereeUnjudgeable("attribute");
+        }
+        if (Float32.isNaN(a)) return (0, false);
+        uint256 steps = Float32.roundEven(Float32.div(a, uint64(op.attributes[0])));
+        (int256 value, bool finite) = Float32.toInteger(steps);
+        int256 low = dtype == UINT8 ? int256(0) : -128;
+        // Where it is infinite the sign alone decides.
+        if (!finite) value = steps == Float32.INFINITY ? int256(512) : -512;
+        value += zero;
+        if (value < low) value = low;
+        if (value > low + 255) value = low + 255;
+        return (_low(dtype, value), true);
     }
 
     function _fits(uint8 dtype, int256 value) internal pure returns (bool) {

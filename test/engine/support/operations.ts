@@ -1,7 +1,7 @@
 import { InferenceSession } from "onnxruntime-node"
 import { type AttributeSpec, canonicalNaN, exactProfile, sessionOptions, writeModel } from "#engine"
 import { swapLastTwo } from "#engine/program/compileProgram.ts"
-import { int64s, tensorOf } from "#engine/program/elements.ts"
+import { floats, int64s, numbersOf, tensorOf } from "#engine/program/elements.ts"
 import { factsOfConstant } from "#engine/program/facts.ts"
 import { primitiveOf } from "#engine/program/primitive.ts"
 import type { ProgramValue } from "#engine/program/values.ts"
@@ -389,6 +389,17 @@ const relu: Make = (dice) => ({
   attributes: { alpha: { f: 0 } },
 })
 
+const quantize: Make = (dice) => {
+  const dtype = dice.pick<Dtype>(["uint8", "int8"])
+  const scale = floats([], [dice.pick([0.5, 1, 0.25, Math.fround(0.0173), 3, 2 ** -140, 2 ** 100])])
+  const x = floatsOf(dice, shape(dice, 2, 7), { nan: false })
+  // Where steps come out as halves and saturate.
+  const values = new Float32Array(x.data.buffer)
+  if (dice.below(2) === 0)
+    values.forEach((_, i) => void (values[i] = Math.fround((dice.between(-600, 600) / 2) * numbersOf(scale)[0]!)))
+  return { op: "QuantizeLinear", inputs: [x, scale, integersOf(dice, dtype, [])], constants: [1, 2] }
+}
+
 export const MAKERS: readonly Make[] = [
   binary(["Add", "Sub", "Mul"], ARITHMETIC),
   binary(["Div"], ["float32"]),
@@ -403,6 +414,7 @@ export const MAKERS: readonly Make[] = [
   unary(["Identity"], ANY),
   integerDivision,
   relu,
+  quantize,
   cast,
   where,
   transpose,
