@@ -52,12 +52,12 @@ export async function referee(): Promise<Figure[]> {
     const indices = integersOf(dice, "int32", [4])
     indices.data.fill(0)
     await add("GATHER", operation(PRIMITIVES.GATHER, [0n], [x, indices], "float32", [4, 16]))
-    const row = floatsOf(dice, [1, 1_024], { manner: "near", nan: false, negativeZero: false })
+    const row = floatsOf(dice, [1, 1_024], { plain: true, manner: "near", nan: false, negativeZero: false })
     await add("REDUCE_MAX, float32, 1,024", operation(PRIMITIVES.REDUCE_MAX, [], [row], "float32", [1]))
     return figures
 
     function near(dims: readonly number[]): Tensor {
-      return floatsOf(dice, dims, { manner: "near", nan: false })
+      return floatsOf(dice, dims, { plain: true, manner: "near", nan: false })
     }
 
     async function inParts(judge: Judge, k: number, parts: number): Promise<number> {

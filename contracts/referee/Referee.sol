@@ -368,18 +368,24 @@ contract Referee is IReferee {
         bool least = op.code == REDUCE_MIN || op.code == ARG_MIN;
         uint256 best;
         int256 bestValue;
-        for (uint256 i; i < n; ++i) {
-            int256 value = _comparable(op.inputs[0].dtype, Reading.bitsAt(op, operands, 0, element * n + i));
-            if (i != 0 && (least ? value >= bestValue : value <= bestValue)) continue;
-            (best, bestValue) = (i, value);
+        uint8 dtype = op.inputs[0].dtype;
+        uint256 width = Reading.width(dtype);
+        uint256 pointer = Reading.runAt(operands[0], 0, element * n * width, n * width);
+        // Cannot overflow: a row lies in calldata.
+        unchecked {
+            for (uint256 i; i < n; ++i) {
+                int256 value = _comparable(dtype, Reading.bitsFrom(pointer + i * width, width));
+                if (i != 0 && (least ? value >= bestValue : value <= bestValue)) continue;
+                (best, bestValue) = (i, value);
+            }
         }
         if (op.code == ARG_MAX || op.code == ARG_MIN) {
             if (op.output.dtype != INT64) revert RefereeUnjudgeable("dtype");
             return best;
         }
         if (op.code != REDUCE_MAX && op.code != REDUCE_MIN) revert RefereeUnjudgeable("code");
-        if (op.output.dtype != op.inputs[0].dtype) revert RefereeUnjudgeable("dtype");
-        return _canonical(op.output.dtype, Reading.bitsAt(op, operands, 0, element * n + best));
+        if (op.output.dtype != dtype) revert RefereeUnjudgeable("dtype");
+        return Reading.bitsFrom(pointer + best * width, width);
     }
 
     function _pooled(Operation calldata op, uint256 element, Opened[] calldata operands)
@@ -442,10 +448,16 @@ contract Referee is IReferee {
         // Only what is read now must be opened now.
         uint256 skip = 4 * chain.done;
         uint256 span = 4 * (upTo - chain.done);
-        uint256 px = Reading.runAt(operands[0], 0, 4 * x + skip, span);
-        uint256 py = Reading.runAt(operands[1], 1, 4 * y + skip, span);
+        uint256 px = Reading.copyRun(operands[0], 0, 4 * x + skip, span);
+        uint256 py = Reading.copyRun(operands[1], 1, 4 * y + skip, span);
+        _walk(chain, block_, px, py, upTo);
+    }
+
+    /// @dev On from term chain.done, which is the first of both rows.
+    function _walk(Chains.Chain memory chain, uint256 block_, uint256 px, uint256 py, uint256 upTo) internal pure {
+        // May wrap around, and comes back where a term is added.
         unchecked {
-            // Where term 0 would lie; never read before `done`.
+            uint256 skip = 4 * chain.done;
             chain.walk(block_, px - skip, py - skip, upTo);
         }
     }
@@ -482,8 +494,8 @@ contract Referee is IReferee {
         return _low(
             INT32,
             Chains.bytesDot(
-                Reading.runAt(operands[0], 0, x, length),
-                Reading.runAt(operands[1], 1, y, length),
+                Reading.copyRun(operands[0], 0, x, length),
+                Reading.copyRun(operands[1], 1, y, length),
                 length,
                 op.attributes[0],
                 op.attributes[1]
@@ -499,18 +511,58 @@ contract Referee is IReferee {
         uint256 upTo
     ) internal pure returns (uint256 length) {
         (Window memory window, uint256 weights, uint256 channels) = _convolutionWindow(op, element, 1);
-        uint256 cells = window.kernelH * window.kernelW;
-        length = channels * cells;
+        length = channels * window.kernelH * window.kernelW;
         if (upTo > length) upTo = length;
         if (chain.done > upTo) revert RefereeUnjudgeable("state");
-        uint256 block_ = _block(op);
-        uint256 firstPlane = window.plane;
-        for (uint256 k = chain.done; k < upTo; ++k) {
-            window.plane = firstPlane + (k / cells) * window.height * window.width;
-            (bool inside, uint256 at_) = _cell(window, k % cells);
-            // A pad is +0: its product still takes part in the sum.
-            uint256 a = inside ? Reading.bitsAt(op, operands, 0, at_) : 0;
-            chain.step(block_, a, Reading.bitsAt(op, operands, 1, weights + k));
+        if (chain.done == upTo) return length;
+        // A pad is +0: its product still takes part in the sum.
+        uint256 px = _windowRow(window, operands[0], 4, chain.done, upTo, 0);
+        uint256 py = Reading.copyRun(operands[1], 1, 4 * (weights + chain.done), 4 * (upTo - chain.done));
+        _walk(chain, _block(op), px, py, upTo);
+    }
+
+    /// @dev What lies under the cells from..upTo of a window over several channels, one after the other in memory.
+    /// `pad` is the byte that stands in the padding.
+    function _windowRow(
+        Window memory window,
+        Opened calldata opened,
+        uint256 width,
+        uint256 from,
+        uint256 upTo,
+        uint256 pad
+    ) internal pure returns (uint256 row) {
+        row = Reading.reserve((upTo - from) * width);
+        // Cannot overflow: sizes are below 2^48, a dilation times a kernel's below 2^80.
+        unchecked {
+            uint256 cells = window.kernelH * window.kernelW;
+            uint256 cell = from % cells;
+            window.plane += (from / cells) * window.height * window.width;
+            uint256 chunk = type(uint256).max;
+            uint256 pointer;
+            uint256 end = row + (upTo - from) * width;
+            for (uint256 to = row; to != end; to += width) {
+                (bool inside, uint256 offset) = _cell(window, cell);
+                uint256 word = pad << 248;
+                if (inside) {
+                    offset *= width;
+                    // Neighbours are mostly in one chunk.
+                    if (offset / Reading.CHUNK != chunk) {
+                        chunk = offset / Reading.CHUNK;
+                        pointer = Reading.pointerOf(opened, 0, chunk * Reading.CHUNK);
+                    }
+                    assembly ("memory-safe") {
+                        word := calldataload(add(pointer, mod(offset, 1024)))
+                    }
+                }
+                // What is written beyond the element is overwritten by the next one, or lies in the spare word.
+                assembly ("memory-safe") {
+                    mstore(to, word)
+                }
+                if (++cell == cells) {
+                    cell = 0;
+                    window.plane += window.height * window.width;
+                }
+            }
         }
     }
 
@@ -523,18 +575,11 @@ contract Referee is IReferee {
         _requireAttributes(op, 9);
         _requireBytes(op);
         (Window memory window, uint256 weights, uint256 channels) = _convolutionWindow(op, element, 2);
-        uint256 cells = window.kernelH * window.kernelW;
-        uint256 firstPlane = window.plane;
-        int256 sum;
-        for (uint256 k; k < channels * cells; ++k) {
-            window.plane = firstPlane + (k / cells) * window.height * window.width;
-            (bool inside, uint256 at_) = _cell(window, k % cells);
-            // A pad counts as the zero point, so it adds nothing.
-            if (!inside) continue;
-            sum += (int256(Reading.bitsAt(op, operands, 0, at_)) - op.attributes[0])
-                * (int256(Reading.bitsAt(op, operands, 1, weights + k)) - op.attributes[1]);
-        }
-        return _low(INT32, sum);
+        uint256 length = channels * window.kernelH * window.kernelW;
+        // A pad counts as the zero point, so it adds nothing.
+        uint256 row = _windowRow(window, operands[0], 1, 0, length, uint64(op.attributes[0]));
+        uint256 filter = Reading.copyRun(operands[1], 1, weights, length);
+        return _low(INT32, Chains.bytesDot(row, filter, length, op.attributes[0], op.attributes[1]));
     }
 
     /// @dev The window of a convolution's element over its group's first channel, the element at which the filter begins, and
@@ -554,6 +599,7 @@ contract Referee is IReferee {
         if (dims[1] != channels * group || filters[0] != op.output.dims[1] || filters[0] % group != 0) {
             revert RefereeUnjudgeable("channels");
         }
+        if (channels * window.kernelH * window.kernelW == 0) revert RefereeUnjudgeable("window");
         uint256 firstChannel = (index[1] / (filters[0] / group)) * channels;
         window.plane = (index[0] * dims[1] + firstChannel) * window.height * window.width;
         weights = index[1] * channels * window.kernelH * window.kernelW;
@@ -578,10 +624,15 @@ contract Referee is IReferee {
 
     /// @dev The operand's element under a cell of the window, counted row-major.
     function _cell(Window memory window, uint256 cell) internal pure returns (bool inside, uint256 element) {
-        int256 row = window.top + int256((cell / window.kernelW) * window.dilationH);
-        int256 column = window.left + int256((cell % window.kernelW) * window.dilationW);
-        if (row < 0 || column < 0 || row >= int256(window.height) || column >= int256(window.width)) return (false, 0);
-        return (true, window.plane + uint256(row) * window.width + uint256(column));
+        // Cannot overflow: sizes are below 2^48, a dilation times a kernel's below 2^80.
+        unchecked {
+            int256 row = window.top + int256((cell / window.kernelW) * window.dilationH);
+            int256 column = window.left + int256((cell % window.kernelW) * window.dilationW);
+            if (row < 0 || column < 0 || row >= int256(window.height) || column >= int256(window.width)) {
+                return (false, 0);
+            }
+            return (true, window.plane + uint256(row) * window.width + uint256(column));
+        }
     }
 
     // -- Checks ------------------------------------------------------------------------------------------------------

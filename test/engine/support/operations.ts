@@ -123,14 +123,20 @@ function floatBits(dice: Dice, manner: Manner): number {
   return (sign + dice.between(60, 190) * 0x800000 + (dice.below(3) === 0 ? fraction & 0x7ff000 : fraction)) >>> 0
 }
 
-type Wish = { readonly manner?: Manner; readonly nan?: boolean; readonly negativeZero?: boolean }
+type Wish = {
+  readonly manner?: Manner
+  readonly nan?: boolean
+  readonly negativeZero?: boolean
+  /** Nothing of another kind among them. */
+  readonly plain?: boolean
+}
 
 export function floatsOf(dice: Dice, dims: readonly number[], wish: Wish = {}): Tensor {
-  const { manner = dice.pick(MANNERS), nan = true, negativeZero = true } = wish
+  const { manner = dice.pick(MANNERS), nan = true, negativeZero = true, plain = false } = wish
   const bits = new Uint32Array(elementCount(dims))
   for (let i = 0; i < bits.length; i++) {
     // Now and then something of another kind among them.
-    let found = floatBits(dice, dice.below(24) === 0 ? "edges" : manner)
+    let found = floatBits(dice, !plain && dice.below(24) === 0 ? "edges" : manner)
     if (!nan && (found & 0x7fffffff) > 0x7f800000) found &= 0xff7fffff
     if (!negativeZero && found === 0x80000000) found = 0
     bits[i] = found
@@ -325,7 +331,7 @@ function windowOf(dice: Dice) {
   const kernel = [dice.between(1, 3), dice.between(1, 3)] as const
   const dilations = [dice.between(1, 2), dice.between(1, 2)] as const
   const reach = [dilations[0] * (kernel[0] - 1), dilations[1] * (kernel[1] - 1)] as const
-  const pads = [0, 1, 2, 3].map((i) => dice.between(0, Math.min(2, reach[i % 2]!)))
+  const pads = [0, 1, 2, 3].map((i) => dice.between(0, Math.min(2, kernel[i % 2]! - 1)))
   const size = [reach[0] + dice.between(2, 5), reach[1] + dice.between(2, 5)]
   const strides = [dice.between(1, 2), dice.between(1, 2)]
   return { size, attributes: { kernel_shape: [...kernel], strides, pads, dilations: [...dilations] }, kernel }
@@ -395,8 +401,8 @@ const quantize: Make = (dice) => {
   const x = floatsOf(dice, shape(dice, 2, 7), { nan: false })
   // Where steps come out as halves and saturate.
   const values = new Float32Array(x.data.buffer)
-  if (dice.below(2) === 0)
-    values.forEach((_, i) => void (values[i] = Math.fround((dice.between(-600, 600) / 2) * numbersOf(scale)[0]!)))
+  const [step] = numbersOf(scale)
+  if (dice.below(2) === 0) for (let i = 0; i < values.length; i++) values[i] = (dice.between(-600, 600) / 2) * step!
   return { op: "QuantizeLinear", inputs: [x, scale, integersOf(dice, dtype, [])], constants: [1, 2] }
 }
 
