@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+// The figures are what these tests are for. solhint-disable no-console
 import {console} from "hardhat/console.sol";
 import {IDisputeGame} from "../../contracts/interfaces/IDisputeGame.sol";
 import {SignedLeaf} from "../../contracts/types/Disputes.sol";
