@@ -18,6 +18,11 @@ export const challengesAbi = [
         "type": "address"
       },
       {
+        "internalType": "address",
+        "name": "game_",
+        "type": "address"
+      },
+      {
         "internalType": "uint32[4]",
         "name": "gasFigures",
         "type": "uint32[4]"
@@ -2717,6 +2722,19 @@ export const challengesAbi = [
     "name": "expire",
     "outputs": [],
     "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "game",
+    "outputs": [
+      {
+        "internalType": "address",
+        "name": "",
+        "type": "address"
+      }
+    ],
+    "stateMutability": "view",
     "type": "function"
   },
   {

@@ -16,6 +16,11 @@ export const juryAbi = [
         "internalType": "address",
         "name": "challenges_",
         "type": "address"
+      },
+      {
+        "internalType": "address",
+        "name": "game_",
+        "type": "address"
       }
     ],
     "stateMutability": "nonpayable",
@@ -822,6 +827,19 @@ export const juryAbi = [
     "name": "drawJury",
     "outputs": [],
     "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "game",
+    "outputs": [
+      {
+        "internalType": "address",
+        "name": "",
+        "type": "address"
+      }
+    ],
+    "stateMutability": "view",
     "type": "function"
   },
   {

@@ -78,6 +78,11 @@ export const marketAbi = [
             "internalType": "address",
             "name": "jury",
             "type": "address"
+          },
+          {
+            "internalType": "address",
+            "name": "game",
+            "type": "address"
           }
         ],
         "internalType": "struct IMarket.Params",
@@ -2501,6 +2506,19 @@ export const marketAbi = [
     "type": "function"
   },
   {
+    "inputs": [],
+    "name": "game",
+    "outputs": [
+      {
+        "internalType": "address",
+        "name": "",
+        "type": "address"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
     "inputs": [
       {
         "internalType": "uint256",
@@ -2691,6 +2709,11 @@ export const marketAbi = [
           {
             "internalType": "address",
             "name": "jury",
+            "type": "address"
+          },
+          {
+            "internalType": "address",
+            "name": "game",
             "type": "address"
           }
         ],

@@ -25,6 +25,11 @@ export const registryAbi = [
             "type": "address"
           },
           {
+            "internalType": "address",
+            "name": "game",
+            "type": "address"
+          },
+          {
             "internalType": "uint96",
             "name": "seat",
             "type": "uint96"
@@ -1175,6 +1180,19 @@ export const registryAbi = [
     "name": "forfeit",
     "outputs": [],
     "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "game",
+    "outputs": [
+      {
+        "internalType": "address",
+        "name": "",
+        "type": "address"
+      }
+    ],
+    "stateMutability": "view",
     "type": "function"
   },
   {
