@@ -1,6 +1,7 @@
 import { type Dtype, elementCount, PRIMITIVES } from "#protocol"
 import { elementsOf, numbersOf } from "./elements.ts"
 import { chosen } from "./facts.ts"
+import { bitsOfFloat } from "./float32.ts"
 import { type Attributes, broadcastDims, type ProgramValue, sameDims, stridesOf } from "./values.ts"
 
 /**
@@ -54,6 +55,9 @@ const F: Dtype[] = ["float32"]
 const ARITHMETIC: Dtype[] = ["float32", "int32", "int64"]
 const ORDERED: Dtype[] = ["float32", "int32", "int64", "uint8"]
 const INTEGERS: Dtype[] = ["int32", "int64"]
+// The greatest and least of int64 are wrong in onnxruntime (docs/primitives.md).
+const INT32: Dtype[] = ["int32"]
+const REDUCIBLE: Dtype[] = ["float32", "int32", "uint8"]
 
 const READERS: Readonly<Record<string, Reader>> = {
   Add: binary(PRIMITIVES.ADD, ARITHMETIC),
@@ -75,6 +79,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     if (typeof alpha !== "object" || !("f" in alpha) || !Object.is(alpha.f, 0)) throw new NotPrimitive("alpha is not 0")
     return unary(PRIMITIVES.RELU, F, ["alpha"])(node)
   },
+  QuantizeLinear: quantize,
   Less: comparison(PRIMITIVES.LESS, ORDERED),
   Greater: comparison(PRIMITIVES.GREATER, ORDERED),
   Equal: comparison(PRIMITIVES.EQUAL, [...ORDERED, "bool"]),
@@ -84,8 +89,8 @@ const READERS: Readonly<Record<string, Reader>> = {
   Or: binary(PRIMITIVES.OR, ["bool"]),
   Xor: binary(PRIMITIVES.XOR, ["bool"]),
   Not: unary(PRIMITIVES.NOT, ["bool"]),
-  Min: binary(PRIMITIVES.MIN, INTEGERS),
-  Max: binary(PRIMITIVES.MAX, INTEGERS),
+  Min: binary(PRIMITIVES.MIN, INT32),
+  Max: binary(PRIMITIVES.MAX, INT32),
   Where: where,
   Cast: cast,
   Identity: (node) => {
@@ -251,6 +256,24 @@ function cast(node: PrimitiveNode): Primitive {
   return { code: PRIMITIVES.CAST, attributes: [], operands: plain(x), dtype, dims: x.dims }
 }
 
+function quantize(node: PrimitiveNode): Primitive {
+  const [x, scale, zero] = arity(node, 3) as [ProgramValue, ProgramValue, ProgramValue]
+  typed(x, F)
+  typed(scale, F)
+  if (zero.dtype !== "uint8" && zero.dtype !== "int8") throw new NotPrimitive(`it quantizes to ${zero.dtype}`)
+  ordered(x, false)
+  const [step] = scale.constant && elementCount(scale.dims) === 1 ? numbersOf(scale.constant) : []
+  if (step === undefined || !(step > 0 && step < Number.POSITIVE_INFINITY))
+    throw new NotPrimitive("its scale is not one positive constant")
+  return {
+    code: PRIMITIVES.QUANTIZE,
+    attributes: [BigInt(bitsOfFloat(step)), constantScalar(zero, zero.dtype, "zero point")],
+    operands: plain(x),
+    dtype: zero.dtype,
+    dims: x.dims,
+  }
+}
+
 function describe({ facts }: ProgramValue): string {
   const parts = [`between ${facts.low} and ${facts.high}`]
   if (facts.nan) parts.push("or NaN")
@@ -402,7 +425,7 @@ function ordered(x: ProgramValue, signedZeros: boolean): void {
 function reduction(code: number): Reader {
   return (node) => {
     const x = only(node, ["axes", "keepdims"])
-    typed(x, ORDERED)
+    typed(x, REDUCIBLE)
     ordered(x, true)
     const [axis] = integers(node, "axes", 1)
     const keep = integer(node, "keepdims")
