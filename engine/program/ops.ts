@@ -1,4 +1,4 @@
-import { type Dtype, elementCount, onnxNumberOf, type Tensor } from "#protocol"
+import { type Dtype, elementCount, onnxNumberOf } from "#protocol"
 import { type Builder, madeBy, type Value } from "./builder.ts"
 import { floats, int64s, tensorOf } from "./elements.ts"
 import { CAST_BOUNDS, losesSign } from "./primitive.ts"
