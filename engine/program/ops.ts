@@ -119,7 +119,7 @@ export function createOps(builder: Builder) {
     if (sameDims(x.dims, dims)) return x
     const before = madeBy(x, "Reshape")
     if (before) return reshape(before.inputs[0]!, dims)
-    if (x.constant) return constant({ ...x.constant, dims: [...dims] })
+    if (x.constant) return constant({ ...x.constant, dims: [...dims] }, x.facts)
     return emit("Reshape", [x, builder.ints(dims)])
   }
 

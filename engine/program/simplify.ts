@@ -57,7 +57,7 @@ type Context = {
 function remake(context: Context, value: Value): Value {
   const { o, now } = context
   if (value.input !== undefined) return o.builder.input(value.input, value.dtype, value.dims)
-  if (value.constant) return o.constant(value.constant)
+  if (value.constant) return o.constant(value.constant, value.facts)
   if (value.node!.op === "MatMul" && value.node!.inputs[1]!.constant) return product(context, value)
   return (
     scaledProduct(context, value) ??
