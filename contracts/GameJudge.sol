@@ -135,7 +135,7 @@ contract GameJudge is GameState {
 
     /// @dev The output's chunk stands in the trace under the program's header.
     /// @return whether a byte behind the tensor's end is not 0: no element, and wrong all the same
-    function _hasFill(IDisputeGame.Published calldata published, IDisputeGame.ElementProof calldata proof) internal pure returns (bool) {
+    function _hasFill(IDisputeGame.Published calldata published, IDisputeGame.ElementProof calldata proof) internal view returns (bool) {
         uint8 dtype = proof.operation.output.dtype;
         uint64[] calldata dims = proof.operation.output.dims;
         uint256 elements = Tensors.elementsOf(dims);
@@ -151,7 +151,7 @@ contract GameJudge is GameState {
 
     /// @dev Every opened chunk of an operand stands in the trace, or in the program's constant, under the header that the
     /// operation says.
-    function _requireOperands(IDisputeGame.Published calldata published, IDisputeGame.ElementProof calldata proof) internal pure {
+    function _requireOperands(IDisputeGame.Published calldata published, IDisputeGame.ElementProof calldata proof) internal view {
         Operand[] calldata inputs = proof.operation.inputs;
         if (proof.opened.length != inputs.length || proof.operands.length != inputs.length) {
             revert Game.GameLength(proof.opened.length, inputs.length);
@@ -166,7 +166,7 @@ contract GameJudge is GameState {
         Operand calldata operand,
         Opened calldata opened,
         IDisputeGame.OperandPath calldata paths
-    ) internal pure {
+    ) internal view {
         if (opened.chunks.length == 0) {
             if (opened.data.length != 0) revert Tensors.TensorChunk(opened.data.length, 0);
             return;

@@ -210,14 +210,14 @@ library Game {
         return (count + (1 << level) - 1) >> level;
     }
 
-    function join(bool inside, bytes32 left, bytes32 right) internal pure returns (bytes32) {
+    function join(bool inside, bytes32 left, bytes32 right) internal view returns (bytes32) {
         return inside ? Tensors.node(left, right) : Hashes.pair(left, right);
     }
 
     /// @notice What a row hashes to, paddings put in.
     function rowRoot(bool inside, uint256 count, uint256 level, uint256 index, bytes32[] calldata row)
         internal
-        pure
+        view
         returns (bytes32)
     {
         uint256 low = below(level);
@@ -233,8 +233,11 @@ library Game {
         bytes32[] memory nodes = row;
         for (uint256 i; i < step; ++i) {
             uint256 half = (width + 1) >> 1;
-            for (uint256 j; j < half; ++j) {
-                nodes[j] = join(inside, nodes[2 * j], 2 * j + 1 < width ? nodes[2 * j + 1] : pad);
+            // Cannot overflow: at most 64 nodes.
+            unchecked {
+                for (uint256 j; j < half; ++j) {
+                    nodes[j] = join(inside, nodes[2 * j], 2 * j + 1 < width ? nodes[2 * j + 1] : pad);
+                }
             }
             if (i + 1 < step) pad = join(inside, pad, pad);
             width = half;
@@ -245,7 +248,7 @@ library Game {
     // -- Inside ------------------------------------------------------------------------------------------------------
 
     /// @dev The descent begins at the root of a tree, whose first row comes with it.
-    function _enter(Turn memory turn, uint256 count, bytes32[] calldata row, bytes32 root) private pure {
+    function _enter(Turn memory turn, uint256 count, bytes32[] calldata row, bytes32 root) private view {
         uint256 levels = Trees.depth(count);
         if (levels > MOST_LEVELS) revert GameTooLarge(count);
         (turn.level, turn.index, turn.count) = (uint8(levels), 0, uint32(count));

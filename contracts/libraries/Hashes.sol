@@ -86,8 +86,16 @@ library Hashes {
         return keccak256(abi.encode(ROOT, treeRoot, units));
     }
 
-    function pair(bytes32 left, bytes32 right) internal pure returns (bytes32) {
-        return keccak256(abi.encode(PAIR, left, right));
+    /// @dev Equal to `keccak256(abi.encode(PAIR, left, right))`, at a third of the gas: a row of the game has 63 of them.
+    function pair(bytes32 left, bytes32 right) internal pure returns (bytes32 hash) {
+        bytes32 tag = PAIR;
+        assembly ("memory-safe") {
+            let at_ := mload(0x40)
+            mstore(at_, tag)
+            mstore(add(at_, 0x20), left)
+            mstore(add(at_, 0x40), right)
+            hash := keccak256(at_, 0x60)
+        }
     }
 
     function empty() internal pure returns (bytes32) {

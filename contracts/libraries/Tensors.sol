@@ -39,8 +39,17 @@ library Tensors {
         return sha256(abi.encodePacked(hex"00", chunk));
     }
 
-    function node(bytes32 left, bytes32 right) internal pure returns (bytes32) {
-        return sha256(abi.encodePacked(hex"01", left, right));
+    /// @dev Equal to `sha256(abi.encodePacked(hex"01", left, right))`, at half the gas: a row of the game has 63 of them.
+    function node(bytes32 left, bytes32 right) internal view returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let at_ := mload(0x40)
+            mstore8(at_, 1)
+            mstore(add(at_, 0x01), left)
+            mstore(add(at_, 0x21), right)
+            // The precompile fails only without gas.
+            if iszero(staticcall(gas(), 2, at_, 0x41, 0, 0x20)) { revert(0, 0) }
+            hash := mload(0)
+        }
     }
 
     function pad() internal pure returns (bytes32) {
@@ -61,7 +70,7 @@ library Tensors {
     /// the siblings that are not among them, level by level. Overwrites both arrays.
     function rootOf(bytes32[] memory leaves, uint256[] memory positions, uint256 levels, bytes32[] calldata path)
         internal
-        pure
+        view
         returns (bytes32)
     {
         uint256 used;
@@ -91,7 +100,7 @@ library Tensors {
     /// @notice Tree root that opened chunks lead to. `data` is their bytes one after another.
     function treeOf(uint32[] calldata chunks, bytes calldata data, uint256 count, uint256 levels, bytes32[] calldata path)
         internal
-        pure
+        view
         returns (bytes32)
     {
         if (data.length != chunks.length * CHUNK) revert TensorChunk(data.length, chunks.length * CHUNK);
@@ -109,7 +118,7 @@ library Tensors {
     /// @notice Tree root that a single chunk leads to.
     function treeOf(bytes calldata data, uint256 chunk, uint256 levels, bytes32[] calldata path)
         internal
-        pure
+        view
         returns (bytes32 hash)
     {
         if (data.length != CHUNK) revert TensorChunk(data.length, CHUNK);

@@ -32,6 +32,7 @@ contract ConservationTest is Base {
             registry,
             beacon,
             address(challenges),
+            address(game),
             coordinator.account,
             requester.account,
             workers,
@@ -72,7 +73,7 @@ contract ConservationTest is Base {
         vm.assertEq(
             token.balanceOf(address(registry)),
             handler.inBooks() + handler.inBatches() + apart(),
-            "stake + unbonding + collateral + bonds + escrow + owed"
+            "stake + unbonding + collateral + bonds + challengers' bonds + escrow + owed"
         );
         vm.assertEq(token.balanceOf(address(market)), 0, "the Market holds nothing");
     }
@@ -85,7 +86,7 @@ contract ConservationTest is Base {
     function test_theHandler_reachesEveryEnd() public {
         for (uint256 i; i < 900; ++i) {
             uint256 seed = uint256(keccak256(abi.encode("campaign", i)));
-            uint256 what = seed % 12;
+            uint256 what = seed % 13;
             if (what < 2) handler.commit(seed >> 8);
             else if (what < 6) handler.step(seed >> 8);
             else if (what == 6) handler.judgeBatch(seed >> 8);
@@ -93,6 +94,7 @@ contract ConservationTest is Base {
             else if (what == 8) handler.moveStake(seed >> 8);
             else if (what == 9) handler.moveCollateral(seed >> 8);
             else if (what == 10) handler.withdraw(seed >> 8);
+            else if (what == 12) handler.moveBond(seed >> 8);
             else handler.pass(seed >> 8);
             if (i % 50 == 0) {
                 invariant_R9_theVaultHoldsWhatItOwes();
@@ -103,6 +105,8 @@ contract ConservationTest is Base {
         invariant_R5_everyShardIsMarkedOnce();
         vm.assertGt(handler.finals(), 5, "batches that became final");
         vm.assertGt(handler.slashes(), 2, "ranges that were voided");
+        vm.assertGt(handler.bondsBack(), 2, "bonds that came back");
+        vm.assertGt(handler.bondsLost(), 2, "bonds that were lost");
     }
 }
 
@@ -116,6 +120,7 @@ contract MarketHandler {
     IRegistry private registry;
     IBeacon private beacon;
     address private judge;
+    address private game;
     address private coordinator;
 
     address[] public accounts; // the coordinator, workers, verifiers, the requester
@@ -125,6 +130,9 @@ contract MarketHandler {
     Batch[] private batches;
     Attestation[] private statements;
     uint256[] private holds;
+    /// @dev Open bonds of challengers, oldest first.
+    address[] private challengers;
+    uint256[] private bonds;
     mapping(uint256 index => uint256) private jobOf;
     mapping(uint256 index => Terms) private termsOf; // by job
 
@@ -132,18 +140,22 @@ contract MarketHandler {
 
     uint256 public finals;
     uint256 public slashes;
+    uint256 public bondsBack;
+    uint256 public bondsLost;
 
     constructor(
         IMarket market_,
         IRegistry registry_,
         IBeacon beacon_,
         address judge_,
+        address game_,
         address coordinator_,
         address requester,
         address[] memory workers_,
         address[] memory verifiers_
     ) {
-        (market, registry, beacon, judge, coordinator) = (market_, registry_, beacon_, judge_, coordinator_);
+        (market, registry, beacon, judge, game, coordinator) =
+            (market_, registry_, beacon_, judge_, game_, coordinator_);
         (workers, verifiers) = (workers_, verifiers_);
         accounts.push(coordinator_);
         accounts.push(requester);
@@ -312,6 +324,35 @@ contract MarketHandler {
         );
     }
 
+    /// @notice What the game does with bonds: takes one, gives one back, or forfeits it to the defendant.
+    function moveBond(uint256 seed) public {
+        uint256 what = (seed >> 8) % 3;
+        if (what == 0) {
+            address account = accounts[seed % accounts.length];
+            uint256 amount = 1 + seed % 3 ether;
+            vm.prank(game);
+            registry.pull(account, amount);
+            challengers.push(account);
+            bonds.push(amount);
+            return;
+        }
+        if (bonds.length == 0) return;
+        (address challenger, uint256 bond) = (challengers[challengers.length - 1], bonds[bonds.length - 1]);
+        challengers.pop();
+        bonds.pop();
+        if (what == 1) {
+            vm.prank(game);
+            registry.credit(challenger, coordinator, bond);
+            ++bondsBack;
+        } else {
+            Reward[] memory rewards = new Reward[](1);
+            rewards[0] = Reward(workers[seed % workers.length], type(uint96).max);
+            vm.prank(game);
+            registry.forfeit(coordinator, bond, rewards);
+            ++bondsLost;
+        }
+    }
+
     // -- Money in and out ----------------------------------------------------------------------------------------------
 
     function moveStake(uint256 seed) public {
@@ -414,8 +455,11 @@ contract MarketHandler {
         }
     }
 
-    /// @notice What the Registry owes to all, and what is left of the jobs' escrow.
+    /// @notice What the Registry owes to all, open bonds of challengers, and what is left of the jobs' escrow.
     function inBooks() external view returns (uint256 sum) {
+        for (uint256 i; i < bonds.length; ++i) {
+            sum += bonds[i];
+        }
         for (uint256 i; i < accounts.length; ++i) {
             (uint256 staked, uint256 unbonding,,) = registry.stakerOf(accounts[i]);
             (uint256 standing,) = registry.standingOf(accounts[i]);

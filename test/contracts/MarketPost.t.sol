@@ -14,7 +14,7 @@ contract MarketPostTest is Base {
 
     function test_R1_post_refusesTermsThatCannotBeKept() public {
         Terms memory terms = buildTerms();
-        terms.version = 1;
+        terms.version = 2;
         refuse(terms, "version");
         terms = buildTerms();
         terms.kind = 1;
