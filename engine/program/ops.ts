@@ -198,16 +198,11 @@ export function createOps(builder: Builder) {
 
   /** Any two factors of rank 2 or more. */
   function matMul(a: Value, b: Value): Value {
-    const product = multiply(a, b)
-    return product
-  }
-
-  function multiply(a: Value, b: Value): Value {
     const batches = b.dims.slice(0, -2)
     if (b.constant && batches.length > 0 && batches.every((dim) => dim === 1)) {
       const rank = Math.max(a.dims.length, b.dims.length)
       const lifted = reshape(a, [...new Array<number>(rank - a.dims.length).fill(1), ...a.dims])
-      return multiply(lifted, reshape(b, b.dims.slice(-2)))
+      return matMul(lifted, reshape(b, b.dims.slice(-2)))
     }
     const n = b.dims.at(-1)!
     const rows = b.dims.length === 2 ? elementCount(a.dims.slice(0, -1)) : a.dims.at(-2)!
@@ -215,9 +210,9 @@ export function createOps(builder: Builder) {
     if (!(b.constant && b.dims.length === 2)) {
       // The kernels for one row or one column add in another order: with two there is one that does not.
       if (rows < 2)
-        return range(multiply(concat([a, a], a.dims.length - 2), b), Math.max(a.dims.length, b.dims.length) - 2, 0, m)
+        return range(matMul(concat([a, a], a.dims.length - 2), b), Math.max(a.dims.length, b.dims.length) - 2, 0, m)
       if (n < 2)
-        return range(multiply(a, concat([b, b], b.dims.length - 1)), Math.max(a.dims.length, b.dims.length) - 1, 0, n)
+        return range(matMul(a, concat([b, b], b.dims.length - 1)), Math.max(a.dims.length, b.dims.length) - 1, 0, n)
     }
     return emit("MatMul", [a, b.constant ? b : fromRows(b)])
   }
@@ -296,7 +291,3 @@ export function createOps(builder: Builder) {
 
 type Unary = (x: Value) => Value
 export type Comparison = "Less" | "Greater" | "Equal" | "LessOrEqual" | "GreaterOrEqual"
-
-export function isConstant(value: Value | undefined): value is Value & { readonly constant: Tensor } {
-  return value?.constant !== undefined
-}

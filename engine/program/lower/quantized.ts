@@ -13,7 +13,7 @@ export const quantized: Readonly<Record<string, Lower>> = {
     const x = input(l, 0)
     const zero = l.inputs[2] ?? o.number("uint8", 0)
     const [scale, offset] = [input(l, 1), zero].map((value) => alongAxis(l, value, x)) as [Value, Value]
-    return [quantize(o, o.div(o.cast(x, "float32"), scale), offset)]
+    return [quantize(o, o.cast(x, "float32"), scale, offset)]
   },
   DequantizeLinear: (l) => {
     const x = input(l, 0)
@@ -28,8 +28,8 @@ export const quantized: Readonly<Record<string, Lower>> = {
     const high = o.atLeast(o.extremeLast("ReduceMax", flat, 0), zero)
     const low = o.atMost(o.extremeLast("ReduceMin", flat, 0), zero)
     const scale = o.reshape(o.div(o.sub(high, low), o.scalar(255)), [])
-    const point = o.reshape(quantize(o, o.div(o.neg(o.reshape(low, [])), scale), o.number("uint8", 0)), [])
-    return [quantize(o, o.div(x, scale), point), scale, point]
+    const point = o.reshape(quantize(o, o.neg(o.reshape(low, [])), scale, o.number("uint8", 0)), [])
+    return [quantize(o, x, scale, point), scale, point]
   },
   MatMulInteger: (l) => {
     const [a, b] = [input(l, 0), input(l, 1)]
@@ -39,7 +39,7 @@ export const quantized: Readonly<Record<string, Lower>> = {
     const { o } = l
     const [a, b] = [bytes(o, input(l, 0), input(l, 2)), bytes(o, input(l, 3), input(l, 5))]
     const scale = o.div(o.mul(row(o, input(l, 1)), row(o, input(l, 4))), row(o, input(l, 6)))
-    return [quantize(o, o.mul(o.cast(integerProduct(o, a, b), "float32"), scale), row(o, input(l, 7)))]
+    return [requantize(o, integerProduct(o, a, b), scale, row(o, input(l, 7)))]
   },
   ConvInteger: (l) => {
     const { o } = l
@@ -56,7 +56,7 @@ export const quantized: Readonly<Record<string, Lower>> = {
         : o.reshape(value, [elementCount(value.dims), ...x.dims.slice(2).map(() => 1)])
     const biased = l.inputs[8] ? o.add(sums, channel(l.inputs[8])) : sums
     const scale = o.div(o.mul(o.reshape(input(l, 1), []), channel(input(l, 4))), o.reshape(input(l, 6), []))
-    return [quantize(o, o.mul(o.cast(biased, "float32"), scale), o.reshape(input(l, 7), []))]
+    return [requantize(o, biased, scale, o.reshape(input(l, 7), []))]
   },
 }
 
@@ -172,10 +172,23 @@ function alongAxis(l: Lowering, value: Value, x: Value): Value {
 
 const RANGES: Partial<Record<Dtype, readonly [number, number]>> = { uint8: [0, 255], int8: [-128, 127] }
 
-/** Already divided by its scale: rounded to even, moved by the zero point, cut off at the ends of the type. */
-function quantize(o: Ops, x: Value, zero: Value): Value {
+/** Sums of products as bytes again; `scale` is that of the sums over that of the bytes. */
+function requantize(o: Ops, sums: Value, scale: Value, zero: Value): Value {
+  return quantize(o, o.mul(o.cast(sums, "float32"), scale), o.scalar(1), zero)
+}
+
+/**
+ * x / scale, rounded to even, moved by the zero point, cut off at the ends of the type. One operation where scale and
+ * zero point are one constant each; written out where they are not.
+ */
+function quantize(o: Ops, x: Value, scale: Value, zero: Value): Value {
   const range = RANGES[zero.dtype] ?? refuse(`it quantizes to ${zero.dtype}`, "quantize to 8 bits")
-  const moved = o.add(o.round(x), o.cast(zero, "float32"))
+  const [step, point] = [uniform(scale), uniform(zero)]
+  if (point !== undefined && (step === undefined || step > 0)) {
+    const [steps, one] = step === undefined ? [o.div(x, scale), 1] : [x, step]
+    return o.emit("QuantizeLinear", [o.orderly(steps, { zeros: false }), o.scalar(one), o.number(zero.dtype, point)])
+  }
+  const moved = o.add(o.round(o.div(x, scale)), o.cast(zero, "float32"))
   const low = range[0] === 0 ? o.relu(moved) : moved
   return o.cast(o.clamp(low, range[0], range[1]), zero.dtype)
 }
