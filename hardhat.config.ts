@@ -37,6 +37,8 @@ export default defineConfig({
       "contracts/DisputeGame.sol": compiler(1),
       "contracts/GameOpen.sol": compiler(1),
       "contracts/GameJudge.sol": compiler(1),
+      // What is called a thousand times is a loop of its own; the rest has to fit.
+      "contracts/referee/Referee.sol": compiler(200),
     },
   },
   // `deploy` puts the URL of the chain at hand here.

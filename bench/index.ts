@@ -5,6 +5,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   gas: async () => (await import("./gas.ts")).runGasBench(),
   overhead: async () => (await import("./overhead.ts")).overhead(),
   throughput: async () => (await import("./throughput.ts")).throughput(),
+  referee: async () => (await import("./referee.ts")).referee(),
   audit: async () => (await import("./audit.ts")).audit(),
   commit: async () => (await import("./commit.ts")).commit(),
 }

@@ -21,13 +21,6 @@ library Chains {
         uint256 open;
     }
 
-    /// @notice One more term (a, b as float32 bits).
-    function step(Chain memory self, uint256 block_, uint256 a, uint256 b) internal pure {
-        self.open = Float32.fma(a, b, self.open);
-        self.done += 1;
-        if (self.done % block_ == 0) _closeBlock(self, block_);
-    }
-
     /// @notice The value of a chain whose terms are all in.
     function value(Chain memory self, uint256 block_) internal pure returns (uint256) {
         uint256 rest = self.done % block_;
@@ -35,9 +28,9 @@ library Chains {
         return self.done < block_ ? self.open : Float32.add(self.total, self.open);
     }
 
-    /// @notice Goes on to term `upTo` along two rows that lie in calldata without a gap.
-    /// @param x where the first row's term 0 lies
-    /// @param y where the second row's term 0 lies
+    /// @notice Goes on to term `upTo` along two rows in memory.
+    /// @param x where the first row's term 0 lies, or would lie: rows need not begin with it
+    /// @param y the same of the second row
     function walk(Chain memory self, uint256 block_, uint256 x, uint256 y, uint256 upTo) internal pure {
         // Cannot overflow: pointers and counts are below 2^64.
         unchecked {
@@ -54,7 +47,7 @@ library Chains {
         }
     }
 
-    /// @notice sum over k of (a_k - za)(b_k - zb) for rows of bytes that lie in calldata without a gap.
+    /// @notice sum over k of (a_k - za)(b_k - zb) for rows of bytes in memory.
     function bytesDot(uint256 x, uint256 y, uint256 length, int256 za, int256 zb) internal pure returns (int256) {
         // Cannot overflow: lengths are below 2^40, so sums stay below 2^60.
         unchecked {
@@ -188,7 +181,7 @@ library Chains {
 
     function _load(uint256 pointer) private pure returns (uint256 word) {
         assembly ("memory-safe") {
-            word := calldataload(pointer)
+            word := mload(pointer)
         }
     }
 }

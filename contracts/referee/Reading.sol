@@ -25,14 +25,7 @@ library Reading {
         returns (uint256)
     {
         uint256 bytes_ = width(op.inputs[operand].dtype);
-        uint256 pointer = _pointer(operands[operand], operand, element * bytes_);
-        uint256 word;
-        assembly ("memory-safe") {
-            word := calldataload(pointer)
-        }
-        if (bytes_ == 1) return word >> 248;
-        if (bytes_ == 4) return swap32(word) >> 224;
-        return swap64(word) >> 192;
+        return bitsFrom(pointerOf(operands[operand], operand, element * bytes_), bytes_);
     }
 
     /// @notice An element as a number: two's complement where the type has a sign.
@@ -57,7 +50,7 @@ library Reading {
         pure
         returns (uint256 pointer)
     {
-        pointer = _pointer(opened, operand, start);
+        pointer = pointerOf(opened, operand, start);
         uint256 first = start / CHUNK;
         uint256 last = (start + length - 1) / CHUNK;
         uint256 index = _indexOf(opened, operand, first, start);
@@ -65,6 +58,52 @@ library Reading {
             if (index + i >= opened.chunks.length || opened.chunks[index + i] != first + i) {
                 revert IReferee.RefereeNotOpened(operand, (first + i) * CHUNK);
             }
+        }
+    }
+
+    /// @notice A run of bytes, copied to memory.
+    function copyRun(Opened calldata opened, uint256 operand, uint256 start, uint256 length)
+        internal
+        pure
+        returns (uint256 row)
+    {
+        uint256 pointer = runAt(opened, operand, start, length);
+        row = reserve(length);
+        assembly ("memory-safe") {
+            calldatacopy(row, pointer, length)
+        }
+    }
+
+    /// @notice Memory of this length, and a word more: whole words are read and written up to its end.
+    function reserve(uint256 length) internal pure returns (uint256 row) {
+        bytes memory buffer = new bytes(length + 32);
+        assembly ("memory-safe") {
+            row := add(buffer, 32)
+        }
+    }
+
+    /// @notice The bits of an element that begins at a place in calldata.
+    function bitsFrom(uint256 pointer, uint256 bytes_) internal pure returns (uint256) {
+        uint256 word;
+        assembly ("memory-safe") {
+            word := calldataload(pointer)
+        }
+        if (bytes_ == 1) return word >> 248;
+        if (bytes_ == 4) return swap32(word) >> 224;
+        return swap64(word) >> 192;
+    }
+
+    /// @notice Where a byte lies in calldata; the rest of its chunk follows.
+    function pointerOf(Opened calldata opened, uint256 operand, uint256 offset)
+        internal
+        pure
+        returns (uint256 pointer)
+    {
+        uint256 index = _indexOf(opened, operand, offset / CHUNK, offset);
+        bytes calldata data = opened.data;
+        if (data.length < (index + 1) * CHUNK) revert IReferee.RefereeNotOpened(operand, offset);
+        assembly ("memory-safe") {
+            pointer := add(data.offset, add(mul(index, 1024), mod(offset, 1024)))
         }
     }
 
@@ -81,15 +120,6 @@ library Reading {
         word = swap32(word);
         return ((word & 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff) << 32)
             | ((word >> 32) & 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff);
-    }
-
-    function _pointer(Opened calldata opened, uint256 operand, uint256 offset) private pure returns (uint256 pointer) {
-        uint256 index = _indexOf(opened, operand, offset / CHUNK, offset);
-        bytes calldata data = opened.data;
-        if (data.length < (index + 1) * CHUNK) revert IReferee.RefereeNotOpened(operand, offset);
-        assembly ("memory-safe") {
-            pointer := add(data.offset, add(mul(index, 1024), mod(offset, 1024)))
-        }
     }
 
     function _indexOf(Opened calldata opened, uint256 operand, uint256 chunk, uint256 offset)

@@ -5,7 +5,8 @@ import {IReferee} from "../interfaces/IReferee.sol";
 import {
     ABS, ADD, AND, ARG_MAX, ARG_MIN, BOOL, CAST, CEIL, CONCAT, CONV, CONV_INTEGER, DIV, EQUAL, ERF, EXP, FLOAT32, FLOOR,
     GATHER, GREATER, GREATER_OR_EQUAL, INT32, INT64, INT8, LESS, LESS_OR_EQUAL, MATMUL, MATMUL_INTEGER, MAX, MIN, MUL, NEG,
-    NOT, OR, PAD, POOL_MAX, REDUCE_MAX, REDUCE_MIN, RELU, ROUND, SIGMOID, SQRT, SUB, TANH, UINT8, VIEW, WHERE, XOR
+    NOT, OR, PAD, POOL_MAX, QUANTIZE, REDUCE_MAX, REDUCE_MIN, RELU, ROUND, SIGMOID, SQRT, SUB, TANH, UINT8, VIEW, WHERE,
+    XOR
 } from "../types/Primitives.sol";
 import {Opened, Operation} from "../types/Program.sol";
 import {Chains} from "./Chains.sol";
@@ -91,8 +92,9 @@ contract Referee is IReferee {
         pure
         returns (uint256, bool)
     {
-        uint256[] memory index = Shapes.unravel(op.output.dims, op.output.dims.length, element);
         uint16 code = op.code;
+        _requireAttributes(op, code == QUANTIZE ? 2 : 0);
+        uint256[] memory index = Shapes.unravel(op.output.dims, op.output.dims.length, element);
         if (code == WHERE) {
             _requireOperands(op, 3);
             if (op.inputs[0].dtype != BOOL || op.inputs[1].dtype != op.output.dtype) revert RefereeUnjudgeable("dtype");
@@ -105,6 +107,10 @@ contract Referee is IReferee {
         if (code == CAST) {
             _requireOperands(op, 1);
             return _cast(dtype, op.output.dtype, a);
+        }
+        if (code == QUANTIZE) {
+            _requireOperands(op, 1);
+            return _quantized(op, a);
         }
         bool unary = (code >= NEG && code < LESS) || code == NOT || code == RELU;
         _requireOperands(op, unary ? 1 : 2);
@@ -207,6 +213,25 @@ contract Referee is IReferee {
         if (to == FLOAT32) return (Float32.fromInteger(value), true);
         if (to == BOOL) return (value != 0 ? 1 : 0, true);
         return (_low(to, value), true);
+    }
+
+    function _quantized(Operation calldata op, uint256 a) internal pure returns (uint256, bool) {
+        uint8 dtype = op.output.dtype;
+        if (op.inputs[0].dtype != FLOAT32 || (dtype != UINT8 && dtype != INT8)) revert RefereeUnjudgeable("dtype");
+        int256 zero = op.attributes[1];
+        if (op.attributes[0] <= 0 || uint64(op.attributes[0]) >= Float32.INFINITY || !_fits(dtype, zero)) {
+            revert RefereeUnjudgeable("attribute");
+        }
+        if (Float32.isNaN(a)) return (0, false);
+        uint256 steps = Float32.roundEven(Float32.div(a, uint64(op.attributes[0])));
+        (int256 value, bool finite) = Float32.toInteger(steps);
+        int256 low = dtype == UINT8 ? int256(0) : -128;
+        // Where it is infinite the sign alone decides.
+        if (!finite) value = steps == Float32.INFINITY ? int256(512) : -512;
+        value += zero;
+        if (value < low) value = low;
+        if (value > low + 255) value = low + 255;
+        return (_low(dtype, value), true);
     }
 
     function _fits(uint8 dtype, int256 value) internal pure returns (bool) {
@@ -334,6 +359,7 @@ contract Referee is IReferee {
         returns (uint256)
     {
         _requireOperands(op, 1);
+        _requireAttributes(op, 0);
         uint64[] calldata dims = op.inputs[0].dims;
         if (dims.length == 0) revert RefereeUnjudgeable("rank");
         uint256 n = dims[dims.length - 1];
@@ -342,18 +368,24 @@ contract Referee is IReferee {
         bool least = op.code == REDUCE_MIN || op.code == ARG_MIN;
         uint256 best;
         int256 bestValue;
-        for (uint256 i; i < n; ++i) {
-            int256 value = _comparable(op.inputs[0].dtype, Reading.bitsAt(op, operands, 0, element * n + i));
-            if (i != 0 && (least ? value >= bestValue : value <= bestValue)) continue;
-            (best, bestValue) = (i, value);
+        uint8 dtype = op.inputs[0].dtype;
+        uint256 width = Reading.width(dtype);
+        uint256 pointer = Reading.runAt(operands[0], 0, element * n * width, n * width);
+        // Cannot overflow: a row lies in calldata.
+        unchecked {
+            for (uint256 i; i < n; ++i) {
+                int256 value = _comparable(dtype, Reading.bitsFrom(pointer + i * width, width));
+                if (i != 0 && (least ? value >= bestValue : value <= bestValue)) continue;
+                (best, bestValue) = (i, value);
+            }
         }
         if (op.code == ARG_MAX || op.code == ARG_MIN) {
             if (op.output.dtype != INT64) revert RefereeUnjudgeable("dtype");
             return best;
         }
         if (op.code != REDUCE_MAX && op.code != REDUCE_MIN) revert RefereeUnjudgeable("code");
-        if (op.output.dtype != op.inputs[0].dtype) revert RefereeUnjudgeable("dtype");
-        return _canonical(op.output.dtype, Reading.bitsAt(op, operands, 0, element * n + best));
+        if (op.output.dtype != dtype) revert RefereeUnjudgeable("dtype");
+        return Reading.bitsFrom(pointer + best * width, width);
     }
 
     function _pooled(Operation calldata op, uint256 element, Opened[] calldata operands)
@@ -404,9 +436,9 @@ contract Referee is IReferee {
         if (op.output.dtype != FLOAT32 || op.inputs[0].dtype != FLOAT32 || op.inputs[1].dtype != FLOAT32) {
             revert RefereeUnjudgeable("dtype");
         }
+        _requireAttributes(op, op.code == CONV ? 8 : 1);
         uint256 block_ = _block(op);
         if (op.code == CONV) return _convolve(op, element, operands, chain, upTo);
-        _requireAttributes(op, 1);
         uint256 x;
         uint256 y;
         (length, x, y) = _rows(op, element);
@@ -416,10 +448,16 @@ contract Referee is IReferee {
         // Only what is read now must be opened now.
         uint256 skip = 4 * chain.done;
         uint256 span = 4 * (upTo - chain.done);
-        uint256 px = Reading.runAt(operands[0], 0, 4 * x + skip, span);
-        uint256 py = Reading.runAt(operands[1], 1, 4 * y + skip, span);
+        uint256 px = Reading.copyRun(operands[0], 0, 4 * x + skip, span);
+        uint256 py = Reading.copyRun(operands[1], 1, 4 * y + skip, span);
+        _walk(chain, block_, px, py, upTo);
+    }
+
+    /// @dev On from term chain.done, which is the first of both rows.
+    function _walk(Chains.Chain memory chain, uint256 block_, uint256 px, uint256 py, uint256 upTo) internal pure {
+        // May wrap around, and comes back where a term is added.
         unchecked {
-            // Where term 0 would lie; never read before `done`.
+            uint256 skip = 4 * chain.done;
             chain.walk(block_, px - skip, py - skip, upTo);
         }
     }
@@ -456,8 +494,8 @@ contract Referee is IReferee {
         return _low(
             INT32,
             Chains.bytesDot(
-                Reading.runAt(operands[0], 0, x, length),
-                Reading.runAt(operands[1], 1, y, length),
+                Reading.copyRun(operands[0], 0, x, length),
+                Reading.copyRun(operands[1], 1, y, length),
                 length,
                 op.attributes[0],
                 op.attributes[1]
@@ -472,20 +510,59 @@ contract Referee is IReferee {
         Chains.Chain memory chain,
         uint256 upTo
     ) internal pure returns (uint256 length) {
-        _requireAttributes(op, 8);
         (Window memory window, uint256 weights, uint256 channels) = _convolutionWindow(op, element, 1);
-        uint256 cells = window.kernelH * window.kernelW;
-        length = channels * cells;
+        length = channels * window.kernelH * window.kernelW;
         if (upTo > length) upTo = length;
         if (chain.done > upTo) revert RefereeUnjudgeable("state");
-        uint256 block_ = _block(op);
-        uint256 firstPlane = window.plane;
-        for (uint256 k = chain.done; k < upTo; ++k) {
-            window.plane = firstPlane + (k / cells) * window.height * window.width;
-            (bool inside, uint256 at_) = _cell(window, k % cells);
-            // A pad is +0: its product still takes part in the sum.
-            uint256 a = inside ? Reading.bitsAt(op, operands, 0, at_) : 0;
-            chain.step(block_, a, Reading.bitsAt(op, operands, 1, weights + k));
+        if (chain.done == upTo) return length;
+        // A pad is +0: its product still takes part in the sum.
+        uint256 px = _windowRow(window, operands[0], 4, chain.done, upTo, 0);
+        uint256 py = Reading.copyRun(operands[1], 1, 4 * (weights + chain.done), 4 * (upTo - chain.done));
+        _walk(chain, _block(op), px, py, upTo);
+    }
+
+    /// @dev What lies under the cells from..upTo of a window over several channels, one after the other in memory.
+    /// `pad` is the byte that stands in the padding.
+    function _windowRow(
+        Window memory window,
+        Opened calldata opened,
+        uint256 width,
+        uint256 from,
+        uint256 upTo,
+        uint256 pad
+    ) internal pure returns (uint256 row) {
+        row = Reading.reserve((upTo - from) * width);
+        // Cannot overflow: sizes are below 2^48, a dilation times a kernel's below 2^80.
+        unchecked {
+            uint256 cells = window.kernelH * window.kernelW;
+            uint256 cell = from % cells;
+            window.plane += (from / cells) * window.height * window.width;
+            uint256 chunk = type(uint256).max;
+            uint256 pointer;
+            uint256 end = row + (upTo - from) * width;
+            for (uint256 to = row; to != end; to += width) {
+                (bool inside, uint256 offset) = _cell(window, cell);
+                uint256 word = pad << 248;
+                if (inside) {
+                    offset *= width;
+                    // Neighbours are mostly in one chunk.
+                    if (offset / Reading.CHUNK != chunk) {
+                        chunk = offset / Reading.CHUNK;
+                        pointer = Reading.pointerOf(opened, 0, chunk * Reading.CHUNK);
+                    }
+                    assembly ("memory-safe") {
+                        word := calldataload(add(pointer, mod(offset, 1024)))
+                    }
+                }
+                // What is written beyond the element is overwritten by the next one, or lies in the spare word.
+                assembly ("memory-safe") {
+                    mstore(to, word)
+                }
+                if (++cell == cells) {
+                    cell = 0;
+                    window.plane += window.height * window.width;
+                }
+            }
         }
     }
 
@@ -498,18 +575,11 @@ contract Referee is IReferee {
         _requireAttributes(op, 9);
         _requireBytes(op);
         (Window memory window, uint256 weights, uint256 channels) = _convolutionWindow(op, element, 2);
-        uint256 cells = window.kernelH * window.kernelW;
-        uint256 firstPlane = window.plane;
-        int256 sum;
-        for (uint256 k; k < channels * cells; ++k) {
-            window.plane = firstPlane + (k / cells) * window.height * window.width;
-            (bool inside, uint256 at_) = _cell(window, k % cells);
-            // A pad counts as the zero point, so it adds nothing.
-            if (!inside) continue;
-            sum += (int256(Reading.bitsAt(op, operands, 0, at_)) - op.attributes[0])
-                * (int256(Reading.bitsAt(op, operands, 1, weights + k)) - op.attributes[1]);
-        }
-        return _low(INT32, sum);
+        uint256 length = channels * window.kernelH * window.kernelW;
+        // A pad counts as the zero point, so it adds nothing.
+        uint256 row = _windowRow(window, operands[0], 1, 0, length, uint64(op.attributes[0]));
+        uint256 filter = Reading.copyRun(operands[1], 1, weights, length);
+        return _low(INT32, Chains.bytesDot(row, filter, length, op.attributes[0], op.attributes[1]));
     }
 
     /// @dev The window of a convolution's element over its group's first channel, the element at which the filter begins, and
@@ -529,6 +599,7 @@ contract Referee is IReferee {
         if (dims[1] != channels * group || filters[0] != op.output.dims[1] || filters[0] % group != 0) {
             revert RefereeUnjudgeable("channels");
         }
+        if (channels * window.kernelH * window.kernelW == 0) revert RefereeUnjudgeable("window");
         uint256 firstChannel = (index[1] / (filters[0] / group)) * channels;
         window.plane = (index[0] * dims[1] + firstChannel) * window.height * window.width;
         weights = index[1] * channels * window.kernelH * window.kernelW;
@@ -553,10 +624,15 @@ contract Referee is IReferee {
 
     /// @dev The operand's element under a cell of the window, counted row-major.
     function _cell(Window memory window, uint256 cell) internal pure returns (bool inside, uint256 element) {
-        int256 row = window.top + int256((cell / window.kernelW) * window.dilationH);
-        int256 column = window.left + int256((cell % window.kernelW) * window.dilationW);
-        if (row < 0 || column < 0 || row >= int256(window.height) || column >= int256(window.width)) return (false, 0);
-        return (true, window.plane + uint256(row) * window.width + uint256(column));
+        // Cannot overflow: sizes are below 2^48, a dilation times a kernel's below 2^80.
+        unchecked {
+            int256 row = window.top + int256((cell / window.kernelW) * window.dilationH);
+            int256 column = window.left + int256((cell % window.kernelW) * window.dilationW);
+            if (row < 0 || column < 0 || row >= int256(window.height) || column >= int256(window.width)) {
+                return (false, 0);
+            }
+            return (true, window.plane + uint256(row) * window.width + uint256(column));
+        }
     }
 
     // -- Checks ------------------------------------------------------------------------------------------------------

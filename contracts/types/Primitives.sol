@@ -30,6 +30,7 @@ uint16 constant CAST = 31;
 uint16 constant MIN = 32;
 uint16 constant MAX = 33;
 uint16 constant RELU = 34;
+uint16 constant QUANTIZE = 35;
 uint16 constant VIEW = 40;
 uint16 constant PAD = 41;
 uint16 constant CONCAT = 42;
