@@ -23,6 +23,7 @@ export const TAGS = {
   output: tag("output"),
   program: tag("program"),
   operation: tag("operation"),
+  wire: tag("wire"),
   capability: tag("capability"),
   seed: tag("seed"),
   feistel: tag("feistel"),
@@ -33,4 +34,7 @@ export const TAGS = {
   vote: tag("vote"),
   dispute: tag("dispute"),
   demand: tag("demand"),
+  find: tag("find"),
+  game: tag("game"),
+  gameVerdict: tag("game.verdict"),
 } as const
