@@ -34,6 +34,7 @@ export default defineConfig({
       "contracts/Challenges.sol": compiler(1),
       "contracts/Proofs.sol": compiler(1),
       "contracts/Jury.sol": compiler(1),
+      "contracts/Duties.sol": compiler(1),
     },
   },
   // `deploy` puts the URL of the chain at hand here.

@@ -27,6 +27,12 @@ library Hashes {
     bytes32 internal constant DISPUTE = "assay.dispute";
     bytes32 internal constant DEMAND = "assay.demand";
     bytes32 internal constant CAPABILITY = "assay.capability";
+    bytes32 internal constant TENSORS = "assay.tensors";
+    bytes32 internal constant SALT_OUT = "assay.salt.out";
+    bytes32 internal constant SALT_DIGEST = "assay.salt.digest";
+    bytes32 internal constant OUTPUT = "assay.output";
+    bytes32 internal constant REAUDIT = "assay.reaudit";
+    bytes32 internal constant REAUDITOR = "assay.reauditor";
 
     function jobId(address market, address requester, uint64 nonce) internal view returns (uint192) {
         return uint192(uint256(keccak256(abi.encode(JOB, block.chainid, market, requester, nonce))));
@@ -119,6 +125,11 @@ library Hashes {
 
     function demandId(uint256 batch, uint8 kind, uint32 position) internal pure returns (bytes32) {
         return keccak256(abi.encode(DEMAND, batch, kind, position));
+    }
+
+    /// @notice Where the two parts of a task's result meet (R6).
+    function output(bytes32 outputPart, bytes32 digestPart) internal pure returns (bytes32) {
+        return keccak256(abi.encode(OUTPUT, outputPart, digestPart));
     }
 
     function capability(string memory profile, uint32 memoryGiB) internal pure returns (bytes32) {
