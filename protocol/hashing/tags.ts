@@ -32,4 +32,6 @@ export const TAGS = {
   vote: tag("vote"),
   dispute: tag("dispute"),
   demand: tag("demand"),
+  reaudit: tag("reaudit"),
+  reauditor: tag("reauditor"),
 } as const
