@@ -5,5 +5,6 @@ export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   gas: async () => (await import("./gas.ts")).runGasBench(),
   overhead: async () => (await import("./overhead.ts")).overhead(),
   throughput: async () => (await import("./throughput.ts")).throughput(),
+  calls: async () => (await import("./calls.ts")).calls(),
   audit: async () => (await import("./audit.ts")).audit(),
 }
