@@ -65,22 +65,25 @@ function isCalled(account: Address, now: number) {
   return sql`(${samples.calledUntil} >= ${now} and ${samples.called} @> ${JSON.stringify([account])}::jsonb)`
 }
 
-/** R22: verdicts that a second seed drew, while what they find can still be brought before a judge. */
+/**
+ * R22: verdicts that a second seed drew. A leaf can be brought before a judge within the window, a copied digest after
+ * it too; so they are served for a clock longer.
+ */
 async function nextReaudit(
   deps: NextAuditDeps,
   { account, now }: { account: Address; now: number },
 ): Promise<AuditBundle | undefined> {
   const { db, chain } = deps
-  const { window } = chain.deployment.params
+  const { window, clock } = chain.deployment.params
   const mine = sql`${reaudits.candidates} @> ${JSON.stringify([account])}::jsonb`
   const rows = await db
     .selectDistinct({ batch: batches, round: reaudits.round })
     .from(reaudits)
     .innerJoin(batches, eq(batches.batchId, reaudits.batchId))
-    .where(and(inArray(reaudits.state, ["open", "asked"]), eq(batches.state, "attested"), mine))
+    .where(and(inArray(reaudits.state, ["open", "asked"]), inArray(batches.state, ["attested", "final"]), mine))
     .orderBy(asc(batches.batchId))
   for (const { batch, round } of rows) {
-    const deadline = (batch.attestTime ?? 0) + window
+    const deadline = (batch.attestTime ?? 0) + window + clock
     if (now >= deadline) continue
     const taken = await db.transaction(async (t) => {
       const answered = t

@@ -1,4 +1,4 @@
-import { and, asc, eq, isNull } from "drizzle-orm"
+import { and, asc, eq, inArray, isNull } from "drizzle-orm"
 import type { Logger } from "pino"
 import { type Address, encodeFunctionData, type Hex, zeroHash } from "viem"
 import { beaconAbi, isReaudited, juryAbi, reauditors, reauditSeats, registryAbi } from "#protocol"
@@ -27,13 +27,20 @@ export function createReauditor({ db, chain, outbox, wake, log }: ReauditorDeps)
   const coordinator = lower(chain.account.address)
 
   async function step(): Promise<void> {
-    const { window } = deployment.params
+    const { window, clock } = deployment.params
     const rows = await db
       .select({ batch: batches })
       .from(batches)
       .leftJoin(reauditedBatches, eq(reauditedBatches.batchId, batches.batchId))
-      .where(and(eq(batches.committer, coordinator), eq(batches.state, "attested"), isNull(reauditedBatches.batchId)))
-    const open = rows.map(({ batch }) => batch).filter(({ attestTime }) => chain.now() <= (attestTime ?? 0) + window)
+      .where(
+        and(
+          eq(batches.committer, coordinator),
+          inArray(batches.state, ["attested", "final"]),
+          isNull(reauditedBatches.batchId),
+        ),
+      )
+    const until = (attestTime: number | null) => (attestTime ?? 0) + window + clock
+    const open = rows.map(({ batch }) => batch).filter(({ attestTime }) => chain.now() <= until(attestTime))
     if (open.length === 0) return
     const known = await db.select().from(rounds).orderBy(asc(rounds.round))
     let waitedFor = false

@@ -26,7 +26,7 @@ export async function storeVerdicts(deps: StoreVerdictsDeps, params: StoreVerdic
   const [batch] = await db.select().from(batches).where(eq(batches.batchId, batchId))
   if (!batch) throw refuse("E_BATCH_UNKNOWN", "this coordinator does not know that batch")
   // Once a batch is attested it takes the verdicts that a second seed drew, and no others (R22).
-  const second = batch.state === "attested"
+  const second = batch.state === "attested" || batch.state === "final"
   if (!second && batch.state !== "committed" && batch.state !== "drawn") {
     throw refuse("E_VERDICT_LATE", `batch ${batch.number} is ${batch.state}: it takes no verdicts any more`)
   }

@@ -1,8 +1,9 @@
-import { type Address, isAddressEqual } from "viem"
+import { type Address, type Hex, isAddressEqual, zeroAddress, zeroHash } from "viem"
 import type { ShardResult } from "#engine"
 import {
   type Attestation,
   type AuditBundle,
+  type Batch,
   type BatchData,
   buildVerdictTree,
   copiedOpening,
@@ -10,16 +11,22 @@ import {
   type DigestOpening,
   digestBytes,
   digestList,
+  isReaudited,
   parseVerifiers,
   placeOf,
+  reauditors,
+  reauditSeats,
   SILENT_VERDICT,
   type SignedVerdict,
+  type Terms,
   treePath,
   type Verdict,
   verdictHash,
 } from "#protocol"
 import { isTransient } from "../api/peer.ts"
 import { getBatchData, submitVerdicts } from "../api/routes.ts"
+import { jobOfBatch } from "../chain/batches.ts"
+import type { Chain } from "../chain/chain.ts"
 import { refusedWith } from "../chain/sender.ts"
 import { codeOf, textOf, workerError } from "../errors.ts"
 import { retry } from "../support/retry.ts"
@@ -38,7 +45,14 @@ type Finding =
 const MOST_PROOF_BYTES = 128 * 1024
 
 /** What the second audit of a batch is held against: the chain's word, and what its roots commit to. */
-type Attested = { attestation: Attestation; data: BatchData; draw: Draw; verdicts: ReturnType<typeof buildVerdictTree> }
+type Attested = {
+  batch: Batch
+  terms: Terms
+  attestation: Attestation
+  data: BatchData
+  draw: Draw
+  verdicts: ReturnType<typeof buildVerdictTree>
+}
 
 /**
  * R22: gives verdicts that a second seed drew a second time, and looks at the first ones: a copied or made-up keyed
@@ -80,7 +94,10 @@ export async function giveSecondVerdicts(
   return verdicts
 }
 
-/** Nothing here is the coordinator's word: attestation and draw are the chain's, leaves and verdicts their roots'. */
+/**
+ * Nothing here is the coordinator's word: batch, terms and attestation are events of the chain, the draws follow from
+ * its seeds, and leaves and verdicts from their roots. The window may be over by now: a false digest still costs.
+ */
 async function checkSecond(
   deps: AuditDeps,
   bundle: AuditBundle,
@@ -88,33 +105,59 @@ async function checkSecond(
   signal: AbortSignal,
 ): Promise<Attested> {
   const { chain, account, peer, batches } = deps
-  const { batchId, batch, terms, spec, seed, samples } = bundle
-  const attestation = await batches.attestation(batchId)
-  if (!attestation || attestation.seed !== seed) throw refuse("the batch is not attested with this seed")
-  const [id] = await chain.market.read.checkBatch([terms, batch, attestation])
-  if (id !== batchId) throw refuse("the batch has another id")
+  const { batchId, spec, samples } = bundle
+  const [attestation, committed, terms] = await Promise.all([
+    batches.attestation(batchId),
+    batches.batch(batchId),
+    batches.terms(jobOfBatch(batchId)),
+  ])
+  if (!attestation || !committed || !terms) throw refuse("no such batch is attested on the chain")
   checkProgram(spec, terms)
-  const draw = await readDraw(chain, { batch, terms, seed })
-  const data = await getBatchData(peer, batchId, signal)
-  const firsts = [...data.verdicts].sort((a, b) => a.sample - b.sample)
+  const { batch } = committed
+  const { seed } = attestation
+  const [draw, secondSeed, data] = await Promise.all([
+    readDraw(chain, { batch, terms, seed }),
+    readRoundSeed(chain, round),
+    getBatchData(peer, batchId, signal),
+  ])
+  const firsts = [...data.verdicts].sort((one, other) => one.sample - other.sample)
   const verdicts = buildVerdictTree(
     firsts.map(({ verdict }) => (verdict ? { ...verdict, verdictHash: verdictHash(verdict) } : SILENT_VERDICT)),
   )
   if (firsts.length !== draw.positions.length || verdicts.root !== attestation.verdictRoot) {
     throw refuse("the verdicts are not those that were attested (R24)")
   }
+  const { capability } = terms
+  const seats = Number(await chain.registry.read.seatCountAt([capability, batch.commitBlock]))
+  const { reauditRate } = chain.deployment.params
   for (const given of samples) {
     checkSample(draw, given)
     checkTaskInput(terms, given)
-    const first = firsts[given.sample]?.verdict
-    const drawn = first
-      ? await chain.jury.read.reauditorsOf([terms, batch, attestation, given.sample, BigInt(round), first.verifier])
-      : []
-    if (!drawn.some((one) => isAddressEqual(one, account))) {
-      throw refuse(`round ${round} did not draw this account for sample ${given.sample} (R22)`)
+    const { sample } = given
+    const first = firsts[sample]?.verdict
+    const about = { seed: secondSeed, batchId, sample }
+    const drawn = first !== undefined && isReaudited({ ...about, reauditRate })
+    const numbers = drawn ? reauditSeats(about, seats) : []
+    const owners = await Promise.all(
+      numbers.map((seat) => chain.registry.read.seatOwnerAt([capability, BigInt(seat), batch.commitBlock])),
+    )
+    const executor = draw.rangeOf(sample).worker
+    if (
+      !first ||
+      !reauditors({ owners, executor, first: first.verifier }).some((one) => isAddressEqual(one, account))
+    ) {
+      throw refuse(`round ${round} did not draw this account for sample ${sample} (R22)`)
     }
   }
-  return { attestation, data: { ...data, verdicts: firsts }, draw, verdicts }
+  return { batch, terms, attestation, data: { ...data, verdicts: firsts }, draw, verdicts }
+}
+
+async function readRoundSeed(chain: Chain, round: number): Promise<Hex> {
+  const { blockNumber, seed } = await chain.jury.read.roundOf([BigInt(round)])
+  if (seed !== zeroHash) return seed
+  const found = await chain.beacon.read.seed([blockNumber])
+  if (found === zeroHash) throw refuse(`round ${round} has no seed`)
+  return found
 }
 
 type LookParams = { attested: Attested; index: number; result: ShardResult; verdict: Verdict }
@@ -168,10 +211,10 @@ type BringParams = { attested: Attested; round: number; finding: Finding; signed
 async function bring(deps: AuditDeps, bundle: AuditBundle, params: BringParams): Promise<void> {
   const { chain, sender, events, account } = deps
   const { attested, finding, signed } = params
-  const { terms, batch, batchId } = bundle
-  const { attestation, data, draw } = attested
+  const { batchId } = bundle
+  const { batch, terms, attestation, data, draw } = attested
   const { sample, position } = signed.verdict
-  const seated = await takeSeat(deps, bundle, params)
+  const seated = await takeSeat(deps, params)
   if (finding.kind === "differs") {
     if (!seated) throw workerError("E_VERDICT_LATE", "the window is over: nobody judges this leaf any more")
     const { ordinal, offset } = placeOf(draw.layout, position)
@@ -180,7 +223,7 @@ async function bring(deps: AuditDeps, bundle: AuditBundle, params: BringParams):
   const { jury } = chain
   const { first, list } = finding
   // Only a seated re-auditor is paid; a proof that comes after the window still costs the seat.
-  const finder: Address = seated ? account : `0x${"00".repeat(20)}`
+  const finder: Address = seated ? account : zeroAddress
   const about = [terms, batch, attestation, first.verdict, first.signature, list] as const
   const at = { address: jury.address, abi: jury.abi } as const
   const { transactionHash: tx } =
@@ -191,7 +234,7 @@ async function bring(deps: AuditDeps, bundle: AuditBundle, params: BringParams):
 }
 
 /** Makes this account a candidate of the sample; false once the window is over. */
-async function takeSeat(deps: AuditDeps, bundle: AuditBundle, params: BringParams): Promise<boolean> {
+async function takeSeat(deps: AuditDeps, params: BringParams): Promise<boolean> {
   const { chain, sender, account } = deps
   const { attested, round, signed } = params
   const { jury } = chain
@@ -199,13 +242,13 @@ async function takeSeat(deps: AuditDeps, bundle: AuditBundle, params: BringParam
   const first = attested.data.verdicts[sample]!.verdict!
   const leaf = { verifier: first.verifier, units: first.units, verdictHash: verdictHash(first) }
   const proof = [...treePath(attested.verdicts, sample)]
-  const { terms, batch } = bundle
+  const { batch, terms, attestation } = attested
   try {
     await sender.send({
       address: jury.address,
       abi: jury.abi,
       functionName: "seatReauditor",
-      args: [terms, batch, attested.attestation, sample, BigInt(round), account, leaf, proof],
+      args: [terms, batch, attestation, sample, BigInt(round), account, leaf, proof],
     })
     return true
   } catch (error) {
