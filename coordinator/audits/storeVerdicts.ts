@@ -36,6 +36,9 @@ export async function storeVerdicts(deps: StoreVerdictsDeps, params: StoreVerdic
   if (!open) throw refuse("E_BATCH_UNKNOWN", "this coordinator did not build that batch")
   const drawn = await db.select().from(samples).where(eq(samples.batchId, batchId))
   const again = second ? await db.select().from(reaudits).where(eq(reaudits.batchId, batchId)) : []
+  if (second && !again.some(({ candidates }) => candidates.includes(account))) {
+    throw refuse("E_VERDICT_LATE", `batch ${batch.number} is ${batch.state}, and no second draw names this account`)
+  }
   const drawnAgain = new Map(again.map((row) => [row.sample, row]))
   const bySample = new Map(
     drawn.map((row) => {
