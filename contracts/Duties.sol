@@ -67,7 +67,7 @@ contract Duties is IDuties, JuryState {
         uint256 round,
         address first
     ) external view returns (address[] memory accounts) {
-        uint256 batchId = _attested(terms, batch, attestation);
+        (uint256 batchId,) = _attested(terms, batch, attestation);
         return _drawReauditors(terms, batch, attestation.seed, batchId, sample, round, first);
     }
 
@@ -82,7 +82,11 @@ contract Duties is IDuties, JuryState {
         VerdictLeaf calldata first,
         bytes32[] calldata proof
     ) external {
-        uint256 batchId = _attested(terms, batch, attestation);
+        (uint256 batchId, uint256 clock) = _attested(terms, batch, attestation);
+        // INVARIANT: the clock that a seat adds cannot be used to seat more; else pay never moves (R30).
+        uint256 until = _seatsUntil[batchId];
+        if (until == 0) _seatsUntil[batchId] = clock;
+        else if (block.timestamp > until) revert DutyBatch(batchId);
         // INVARIANT: who stands in the verdict tree is judged by the first draw alone; else a friend that was not drawn is
         // made a candidate afterwards by as many rounds as it takes.
         VerdictTree.requireLeaf(
@@ -94,8 +98,12 @@ contract Duties is IDuties, JuryState {
         if (first.verifier == address(0) || !_contains(accounts, account)) {
             revert NotReaudited(round, batchId, sample, account);
         }
+        if (_reauditors[attestation.seed][sample][account]) return;
         _reauditors[attestation.seed][sample][account] = true;
         emit ReauditorSeated(batchId, sample, account, round);
+        // What it found shall still be looked at, if it was seated at the last moment.
+        IMarket(market).hold(batchId);
+        IMarket(market).drop(batchId, block.timestamp + IMarket(market).params().clock);
     }
 
     /// @inheritdoc IDuties
@@ -423,10 +431,9 @@ contract Duties is IDuties, JuryState {
     function _attested(Terms calldata terms, Batch calldata batch, Attestation calldata attestation)
         internal
         view
-        returns (uint256 batchId)
+        returns (uint256 batchId, uint256 clock)
     {
         BatchState state;
-        uint256 clock;
         (batchId, state, clock) = IMarket(market).checkBatch(terms, batch, attestation);
         if (state != BatchState.Attested || block.timestamp > clock) revert DutyBatch(batchId);
     }

@@ -23,6 +23,8 @@ abstract contract JuryState is IBound {
     IDuties.Round[] internal _rounds;
     /// @dev By the batch's seed, which no two batches share: that is what a candidacy is asked with.
     mapping(bytes32 seed => mapping(uint32 sample => mapping(address account => bool))) internal _reauditors;
+    /// @dev Until when re-auditors of a batch may be seated, once one has been: the end of its window then.
+    mapping(uint256 batchId => uint256 until) internal _seatsUntil;
     /// @dev Until when the called seats of a sample may answer; 0: not called.
     mapping(bytes32 seed => mapping(uint32 sample => uint40 until)) internal _called;
     mapping(uint256 batchId => IDuties.Calling) internal _callings;

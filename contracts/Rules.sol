@@ -53,9 +53,9 @@ contract Rules {
         if (p.burnRate != vault.BURN_RATE()) revert IMarket.MarketBadParameter("burnRate");
         // R13: collateral that leaves under notice was never behind a lease that can still be committed.
         if (vault.NOTICE() <= uint256(p.maxLease) + p.claimPeriod) revert IMarket.MarketBadParameter("notice");
-        // R25, R31: the stake outlives every verdict given with it: audit, window, a demand, and a dispute's seed, votes
-        // and reveals, each with a full clock.
-        if (vault.UNBONDING() <= uint256(p.attestLimit) + p.window + 4 * uint256(p.clock)) {
+        // R25, R31: the stake outlives every verdict given with it: audit, window, a demand, a second audit, and a
+        // dispute's seed, votes and reveals, each with a full clock.
+        if (vault.UNBONDING() <= uint256(p.attestLimit) + p.window + 5 * uint256(p.clock)) {
             revert IMarket.MarketBadParameter("unbonding");
         }
         if (block.chainid != LOCAL_CHAIN) {

@@ -132,7 +132,8 @@ interface IDuties {
     ) external view returns (address[] memory accounts);
 
     /// @notice Makes `account`, drawn by a round to audit the attested verdict on `sample` again, a candidate of that
-    /// sample: its verdict may be posted as a mismatch, and it may be paid for what it finds. In the window.
+    /// sample: its verdict may be posted as a mismatch, and it may be paid for what it finds. In the window as it was when
+    /// the first one was seated; the window ends no earlier than a clock after this.
     /// @param first what the verdict tree says of the sample, opened by `proof`
     function seatReauditor(
         Terms calldata terms,

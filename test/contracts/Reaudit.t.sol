@@ -336,6 +336,25 @@ contract ReauditTest is DutiesBase {
         duties.seatReauditor(work.terms, work.batch, work.attestation, sample, round, account, leaf, proof);
     }
 
+    /// @notice A find at the last second can still be brought, and nobody keeps a batch open by seating more (R30).
+    function test_R30_aSeat_addsAClock_andNoFurtherSeats() external {
+        Work memory work = realWork();
+        _attest(work);
+        uint256 round = _round();
+        uint256 end = market.batchOf(work.batchId).clock;
+        vm.warp(end);
+        _seat(work, 0, round, _reauditor(work, 0, round));
+        vm.assertEq(market.batchOf(work.batchId).clock, end + CLOCK, "a clock to look at it");
+        vm.assertEq(market.batchOf(work.batchId).count, 0, "nothing is held");
+        bytes32[] memory proof = TestTrees.proof(work.verdictLevels, 1, 0);
+        address second = _reauditor(work, 1, round);
+        vm.warp(end + 1);
+        vm.expectRevert(abi.encodeWithSelector(IDuties.DutyBatch.selector, work.batchId));
+        this.trySeat(work, 1, round, second, work.verdictLeaves[1], proof);
+        vm.warp(end + CLOCK + 1);
+        finalize(work);
+    }
+
     /// @notice Another leaf than the tree's, to leave another verifier out of the draw.
     function test_R22_seatReauditor_needsTheAttestedVerdict() external {
         Work memory work = realWork();
