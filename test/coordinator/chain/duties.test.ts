@@ -42,6 +42,11 @@ const stakeOf = async ({ address }: Party) => {
   return (await market.chain.client.readContract(call))[0]
 }
 
+/** Whoever signed a verdict on the sample is struck from its jury, and its vote refused in every phase. */
+function unlessStruck(error: Error): void {
+  if (!/BallotNotJuror|BallotPhase/.test(error.message)) throw error
+}
+
 test("R22: verdicts that all were bought are drawn again, and what the second audit finds goes to the jury", {
   skip,
 }, async () => {
@@ -57,22 +62,15 @@ test("R22: verdicts that all were bought are drawn again, and what the second au
   )
   const { batchId } = (await batchOf(job))!
   assert.deepEqual(await market.db.select().from(disputes).where(eq(disputes.batchId, batchId)), [])
-  let n = 0
   await market.until(
     "the range is refuted",
     async () => {
-      if (process.env.DEBUG_DUTIES && n++ % 6 === 0 && n < 40) {
-        const o = await market.db.select().from(outbox)
-        console.error(await market.local.now(), (await batchOf(job))?.state, (await batchOf(job))?.attestTime,
-          o.filter(({ kind }) => ["seat", "mismatch", "round"].includes(kind)).map(({ key, state, attempts, errorName }) => [key.slice(0, 12), state, attempts, errorName].join(" ")),
-          (await market.db.select().from(reaudits).where(eq(reaudits.batchId, batchId))).map(({ state }) => state).join())
-      }
       const found = await market.db.select().from(disputes).where(eq(disputes.batchId, batchId))
       return found.some(({ outcome }) => outcome === "refuted")
     },
     async () => {
       for (const one of verifiers) await market.audit(one, honest)
-      for (const one of verifiers) await market.vote(one, honest)
+      for (const one of verifiers) await market.vote(one, honest).catch(unlessStruck)
     },
   )
   const again = await market.db.select().from(reaudits).where(eq(reaudits.batchId, batchId))
