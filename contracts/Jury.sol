@@ -36,17 +36,9 @@ contract Jury is IJury, JuryState {
         DUTIES = address(new Duties(registry_, market_, challenges_));
     }
 
-    /// @dev What no function here is named for runs by the code of Duties, and ends with what that returns.
+    /// @dev What no function here is named for is a duty.
     fallback() external payable {
-        address duties = DUTIES;
-        assembly ("memory-safe") {
-            let data := mload(0x40)
-            calldatacopy(data, 0, calldatasize())
-            let done := delegatecall(gas(), duties, data, calldatasize(), 0, 0)
-            returndatacopy(data, 0, returndatasize())
-            if iszero(done) { revert(data, returndatasize()) }
-            return(data, returndatasize())
-        }
+        _runDuties();
     }
 
     // -- A dispute's life --------------------------------------------------------------------------------------------
@@ -270,6 +262,19 @@ contract Jury is IJury, JuryState {
     }
 
     // -- Inside ------------------------------------------------------------------------------------------------------
+
+    /// @dev Runs this very call by the code of Duties and ends it with what that returns.
+    function _runDuties() internal {
+        address duties = DUTIES;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            calldatacopy(data, 0, calldatasize())
+            let done := delegatecall(gas(), duties, data, calldatasize(), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if iszero(done) { revert(data, returndatasize()) }
+            return(data, returndatasize())
+        }
+    }
 
     function _advance(uint256 disputeId) internal {
         Ballot.State storage ballot = _ballots[disputeId];

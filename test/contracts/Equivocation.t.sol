@@ -145,6 +145,23 @@ contract EquivocationTest is JuryBase {
         duties.answerEquivocation(id, release, signature);
     }
 
+    /// @notice R26: a deposit is twice what the answer costs at the base fee, calldata included.
+    function test_R26_theDeposit_coversTheAnswer() external {
+        (Lease memory first, Lease memory second) = (_lease(walter.account, 0), _lease(mallory.account, 10));
+        bytes32 id = _claim(mallory.account, first, second);
+        Release memory release = _release(first, 10);
+        bytes memory data = abi.encodeCall(IDuties.answerEquivocation, (id, release, _signRelease(walter, release)));
+        uint256 gas = 21_000;
+        for (uint256 i; i < data.length; ++i) {
+            gas += data[i] == 0 ? 4 : 16;
+        }
+        uint256 left = gasleft();
+        (bool done,) = address(jury).call(data);
+        gas += left - gasleft();
+        vm.assertTrue(done, "answered");
+        vm.assertLe(gas * block.basefee * 2, duties.claimDeposit(), "twice the answer");
+    }
+
     // -- What is no equivocation ---------------------------------------------------------------------------------------
 
     function testFuzz_R14_leasesThatDoNotOverlap_proveNothing(uint8 gap) external {
