@@ -5,6 +5,7 @@ import { refusedWith } from "../chain/sender.ts"
 import { type ChainEvent, type Head, watchChain } from "../chain/watch.ts"
 import { codeOf, textOf } from "../errors.ts"
 import { createJuror } from "../jury/juror.ts"
+import { createLeaseWatch } from "../leases/equivocation.ts"
 import { answerDemand, type Demand } from "../selfCommit/answer.ts"
 import { createGrants } from "../selfCommit/audit.ts"
 import { selfCommitDue } from "../selfCommit/commit.ts"
@@ -26,6 +27,7 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
   const server = config.publicUrl ? await serveOwnBatches(deps, listenAt(config.publicUrl, config.listen)) : undefined
   const juror = createJuror({ ...deps, signal })
   const audits = createOwnBatchAudits(deps, signal)
+  const leaseWatch = createLeaseWatch({ ...deps, signal })
   const chores = createChores(deps, events.fail)
 
   /** Beside the events that follow: a demand has a clock, and its answer a transaction to wait for. */
@@ -48,12 +50,16 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
     juror.note(event)
     audits.note(event)
     deps.defence.note(event)
+    deps.calls.note(event)
+    leaseWatch.note(event)
   }
 
   async function onHead(head: Head): Promise<void> {
     clock.observe(head.timestamp)
     events.resume("chain")
     juror.onHead(head)
+    deps.calls.onHead(head)
+    leaseWatch.onHead(head)
     chores(head)
   }
 
