@@ -2,6 +2,8 @@ import assert from "node:assert/strict"
 import { after, before, test } from "node:test"
 import { and, eq, isNotNull } from "drizzle-orm"
 import { juryAbi, type Lease, leaseHash, registryAbi, signMessage } from "#protocol"
+import { readHistory } from "../../../client/chain/readHistory.ts"
+import { readConservation } from "../../../client/payouts/conservation.ts"
 import {
   batches,
   disputes,
@@ -192,4 +194,47 @@ test("R14: a claim of two leases is answered with the release that ended the fir
   })
   assert.equal(found.length, 1)
   assert.ok((await codesOf(job)).includes("EQUIVOCATION_CLAIMED"))
+})
+
+test("R9, R14: two leases that nobody can explain cost the standing bond, and the Registry's books still close", {
+  skip,
+}, async () => {
+  await market.services.funds.ensureStanding()
+  const { registry, jury } = market.chain.deployment.contracts
+  const { client, domain } = market.chain
+  const bond = async () => {
+    const call = { address: registry, abi: registryAbi, functionName: "standingOf" } as const
+    return (await client.readContract({ ...call, args: [market.coordinator.address] }))[0]
+  }
+  await market.until("the bond is there", async () => (await bond()) > 0n)
+  const amount = await bond()
+  const start = BigInt(await market.local.now())
+  const leaseTo = (one: Party, after: bigint): Lease => ({
+    jobId: 9n,
+    shard: 0,
+    worker: one.address,
+    start: start + after,
+    expiry: start + after + 60n,
+  })
+  const sign = (message: Lease) => signMessage(market.coordinator.key, { domain, type: "Lease", message })
+  const [one, two] = [leaseTo(workers[1]!, 0n), leaseTo(workers[2]!, 5n)]
+  const args = [one, await sign(one), two, await sign(two)]
+  const before = (await market.pairOf(workers[2]!.address)).owed
+  const send = (name: string, given: readonly unknown[], value = 0n) =>
+    market.local.send(workers[2]!.account, { to: jury, abi: juryAbi, name, args: given, value })
+  await send("claimEquivocation", args, 10n ** 16n)
+  const [claimed] = await client.getContractEvents({
+    address: jury,
+    abi: juryAbi,
+    eventName: "EquivocationClaimed",
+    fromBlock: BigInt(await client.getBlockNumber()),
+    strict: true,
+  })
+  await market.local.warp(21)
+  await send("settleEquivocation", [claimed!.args.claimId])
+  assert.equal(await bond(), 0n)
+  assert.equal((await market.pairOf(workers[2]!.address)).owed - before, amount / 2n)
+  const history = await readHistory(client, market.local.deployment)
+  const { conserved, balance, expected } = await readConservation(client, market.local.deployment, history)
+  assert.ok(conserved, `${balance} where ${expected} is expected`)
 })
