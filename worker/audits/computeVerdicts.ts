@@ -33,10 +33,11 @@ export async function computeVerdicts(
 ): Promise<SignedVerdict[]> {
   const { hasher, account, signer, domain, journal, now } = deps
   const { batchId, samples, spec, inputs } = bundle
+  const { programRoot } = bundle.terms
   const verifier = account.toLowerCase() as Address
   const tasks = samples.map(({ taskIndex, salt, inputCommitment }) => ({ index: taskIndex, salt, inputCommitment }))
   const verdicts: Promise<SignedVerdict>[] = []
-  for await (const result of recompute(deps, { spec, inputs, tasks, signal })) {
+  for await (const result of recompute(deps, { spec, programRoot, inputs, tasks, signal })) {
     const { units, outputs, digest } = result
     const index = verdicts.length
     const { sample, position, salt } = samples[index]!
