@@ -155,8 +155,7 @@ async function openDispute(deps: DisputeDeps, params: DisputeLeafParams): Promis
     await sendCall(chain, account, call("commitFind", [findHash(account.address, batchId, position, salt)])),
   )
   for (;;) {
-    // The base fee may rise until the block that takes it; what is too much comes back.
-    const deposit = 2n * (await chain.readContract({ address: game, abi: disputeGameAbi, functionName: "deposit" }))
+    const deposit = await depositOf(deps)
     const args = [terms, batch, attestation, signed, position, salt]
     try {
       const hash = await sendCall(chain, account, call("open", args, deposit))
@@ -171,6 +170,18 @@ async function openDispute(deps: DisputeDeps, params: DisputeLeafParams): Promis
       await sleep(POLL_MS, undefined, { signal })
     }
   }
+}
+
+/**
+ * What `open` takes (R26), twice over: the base fee may rise until the block that includes it, and what is too much comes
+ * back. Not read from `deposit()`: nodes run calls without a price at a base fee of 0.
+ */
+async function depositOf({ chain, deployment }: DisputeDeps): Promise<bigint> {
+  const [{ baseFeePerGas }, movesGas] = await Promise.all([
+    chain.getBlock({ blockTag: "pending" }),
+    chain.readContract({ address: deployment.contracts.game, abi: disputeGameAbi, functionName: "MOVES_GAS" }),
+  ])
+  return 2n * (2n * (baseFeePerGas ?? 0n) * movesGas)
 }
 
 /** The bond is C_v in tokens. */
