@@ -1,5 +1,5 @@
 import { type Address, type Hex, type PublicClient, parseEventLogs } from "viem"
-import { disputeGameAbi, type GameRecord, stepGame } from "#protocol"
+import { disputeGameAbi, foldGame, type GameRecord } from "#protocol"
 
 export type GameHistory = {
   readonly record: GameRecord | undefined
@@ -13,12 +13,8 @@ export async function readGame(
   { game, disputeId, fromBlock }: { game: Address; disputeId: bigint; fromBlock: bigint },
 ): Promise<GameHistory> {
   const logs = await chain.getLogs({ address: game, fromBlock })
-  let record: GameRecord | undefined
-  const transactions = new Set<Hex>()
-  for (const event of parseEventLogs({ abi: disputeGameAbi, logs, strict: true })) {
-    if (!("disputeId" in event.args) || event.args.disputeId !== disputeId) continue
-    record = stepGame(record, event) ?? record
-    transactions.add(event.transactionHash)
-  }
-  return { record, transactions: [...transactions] }
+  const events = parseEventLogs({ abi: disputeGameAbi, logs, strict: true })
+  const own = events.filter(({ args }) => "disputeId" in args && args.disputeId === disputeId)
+  const transactions = new Set(own.map(({ transactionHash }) => transactionHash))
+  return { record: foldGame(own, disputeId), transactions: [...transactions] }
 }

@@ -101,6 +101,15 @@ export function stepGame(record: GameRecord | undefined, { eventName, args }: Ga
   }
 }
 
+/** A dispute out of all logs of the game, in the order of the chain. */
+export function foldGame(events: readonly GameEvent[], disputeId: bigint): GameRecord | undefined {
+  let record: GameRecord | undefined
+  for (const event of events) {
+    if ("disputeId" in event.args && event.args.disputeId === disputeId) record = stepGame(record, event) ?? record
+  }
+  return record
+}
+
 type Args<N extends GameEvent["eventName"]> = Extract<GameEvent, { eventName: N }>["args"]
 
 function opened({ disputeId, dispute, deadline }: Args<"DisputeOpened">): GameRecord {

@@ -92,6 +92,8 @@ export function describeWorkerEvent(event: WorkerEvent): string {
       return `audited ${event.samples} samples of ${shortHex(formatBatchId(event.batchId))} in ${event.ms.toFixed(0)} ms`
     case "voted":
       return `juror: ${event.phase}`
+    case "disputed":
+      return event.text
     case "committed":
       return `committed in batch ${shortHex(formatBatchId(event.batchId))} by ${event.by === "self" ? "itself" : "the coordinator"}`
     case "paid":
