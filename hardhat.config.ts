@@ -30,6 +30,8 @@ export default defineConfig({
       "contracts/Market.sol": compiler(200),
       "contracts/MarketRare.sol": compiler(200),
       "contracts/Rules.sol": compiler(200),
+      // The vault of everything: as fast as fits.
+      "contracts/Registry.sol": compiler(20_000),
       // The rare path: small code before cheap calls.
       "contracts/Challenges.sol": compiler(1),
       "contracts/Proofs.sol": compiler(1),

@@ -17,6 +17,9 @@ import {
 } from "#protocol"
 import { chainTimeOf, connectChain, genesisOf } from "./chain/connectChain.ts"
 import { sendCall } from "./chain/sendCall.ts"
+import type { DisputeResult } from "./disputes/disputeLeaf.ts"
+import { type DisputeTaskDeps, type DisputeTaskParams, disputeTask } from "./disputes/disputeTask.ts"
+import { type Watched, type WatchParams, watchJobs } from "./disputes/watchJobs.ts"
 import { clientError } from "./errors.ts"
 import { createCoordinator } from "./http/coordinator.ts"
 import { fetchResults, type TaskOutput } from "./jobs/fetchResults.ts"
@@ -73,6 +76,10 @@ export type Client = {
   /** Books what the job did not use as owed to its requester. @returns the transaction and the amount */
   refund(jobId: bigint): Promise<{ tx: Hex; amount: bigint }>
   verify(jobId: bigint, options?: { rerun?: boolean; signal?: AbortSignal }): Promise<VerifyJobResult>
+  /** Computes a task again and, where its committed leaf is wrong, plays the dispute game to its end. */
+  dispute(params: DisputeTaskParams): Promise<DisputeResult>
+  /** Computes again what it samples for itself, and disputes what is wrong. */
+  watch(params: WatchParams): Promise<Watched>
   payouts(account?: Address): Promise<Payout[]>
   why(subject: WhySubject): Promise<Why>
 }
@@ -116,6 +123,15 @@ export async function createClient(params: ClientParams): Promise<Client> {
       ...(request.title === undefined ? {} : { title: request.title }),
     })
     return { plan, quote: quoteJob(now, plan.terms), nonce }
+  }
+
+  async function withRunner<T>(run: (deps: DisputeTaskDeps) => Promise<T>): Promise<T> {
+    const runner = createRunner()
+    try {
+      return await run({ chain, coordinator, deployment, account: spender(), runner })
+    } finally {
+      await runner.close()
+    }
   }
 
   const posted = (jobId: bigint) => readPostedJob(chain, deployment, jobId)
@@ -166,6 +182,8 @@ export async function createClient(params: ClientParams): Promise<Client> {
       return { tx, amount: logs.reduce((sum, { args }) => sum + args.amount, 0n) }
     },
     verify: (jobId, options = {}) => verifyJob({ chain, coordinator, deployment, account }, { ...options, jobId }),
+    dispute: (wish) => withRunner((deps) => disputeTask(deps, wish)),
+    watch: (wish) => withRunner((deps) => watchJobs(deps, wish)),
     payouts: (one) => readPayouts(chain, deployment, one),
     why: (subject) => coordinator.get(pathOf(subject), WhySchema),
   }

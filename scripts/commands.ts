@@ -146,6 +146,20 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./verify.ts"),
   },
   {
+    name: "dispute",
+    group: look,
+    summary: "compute a task again, and have the chain judge it if its result is wrong",
+    example: "assay dispute 0x5f2c…/17",
+    load: () => import("./dispute.ts"),
+  },
+  {
+    name: "watch",
+    group: look,
+    summary: "compute samples of your jobs again, and dispute what is wrong, for a bounty",
+    example: "assay watch --rate 10%",
+    load: () => import("./watch.ts"),
+  },
+  {
     name: "inspect",
     group: look,
     summary: "a model's inputs, outputs, operations and cost",

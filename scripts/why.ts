@@ -5,7 +5,7 @@ import { type Why, WhySchema } from "#protocol"
 import { action } from "./shared/action.ts"
 import { usageError } from "./shared/errors.ts"
 import { openReader } from "./shared/openClient.ts"
-import { parseAddress, parseJobId } from "./shared/parse.ts"
+import { parseAddress, parseJobId, parseTask } from "./shared/parse.ts"
 
 export function configure(command: Command): void {
   command
@@ -25,11 +25,7 @@ export function parseSubject(kind: string, subject: string): WhySubject {
   if (kind === "job") return { kind, jobId: parseJobId(subject) }
   if (kind === "worker") return { kind, account: parseAddress(subject) }
   if (kind !== "task") throw usageError("E_USAGE", `'${kind}' cannot be asked about: give job, task or worker`)
-  const [id = "", index, ...rest] = subject.split("/")
-  if (index === undefined || rest.length > 0 || !/^\d{1,10}$/.test(index)) {
-    throw usageError("E_BAD_TASK", `'${subject}' is no task: give JOB/INDEX, 0x5f2c…/17 say`)
-  }
-  return { kind, jobId: parseJobId(id), index: Number(index) }
+  return { kind, ...parseTask(subject) }
 }
 
 function describeWhy({ subject, state, code, reason, rule, events }: Why): string {

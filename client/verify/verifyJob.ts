@@ -1,15 +1,5 @@
 import type { Hex, LocalAccount, PublicClient } from "viem"
-import {
-  type BatchData,
-  BatchDataSchema,
-  batchLayout,
-  type Deployment,
-  formatBatchId,
-  formatJobId,
-  JobViewSchema,
-  parseRanges,
-  type Terms,
-} from "#protocol"
+import { batchLayout, type Deployment, formatJobId, JobViewSchema, parseRanges, type Terms } from "#protocol"
 import { eventsNamed, type History, readHistory } from "../chain/readHistory.ts"
 import { clientError } from "../errors.ts"
 import type { Coordinator } from "../http/coordinator.ts"
@@ -22,6 +12,7 @@ import { checkDraw } from "./checkDraw.ts"
 import { checkStory } from "./checkStory.ts"
 import { checkTerms } from "./checkTerms.ts"
 import { checkVerdicts } from "./checkVerdicts.ts"
+import { fetchBatchData } from "./fetchBatchData.ts"
 import { type Rerun, rerunSamples } from "./rerunSamples.ts"
 
 export type VerifyJobDeps = {
@@ -92,16 +83,6 @@ async function verifyBatch(
     ],
     rerun: { ...shared, voided },
   }
-}
-
-/** From the committer's own URL where it committed for itself (R18), from the coordinator otherwise. */
-async function fetchBatchData(
-  coordinator: Coordinator,
-  { url, batchId, signal }: { url: string; batchId: bigint; signal: AbortSignal | undefined },
-): Promise<BatchData> {
-  const path = `/v1/batches/${formatBatchId(batchId)}/data`
-  if (!url) return coordinator.get(path, BatchDataSchema, { signal })
-  return coordinator.at(url).get(path, BatchDataSchema, { signal })
 }
 
 async function moneyCheck({ chain, deployment }: VerifyJobDeps, history: History): Promise<Check> {

@@ -22,6 +22,8 @@ export const WorkerEventSchema = z.discriminatedUnion("kind", [
   z.object({ at, kind: z.literal("receipt"), jobId: JobIdSchema, shard, leaseHash: Bytes32Schema, units: z.int() }),
   z.object({ at, kind: z.literal("audited"), batchId: BatchIdSchema, samples: z.int(), ms: z.number() }),
   z.object({ at, kind: z.literal("voted"), disputeId: DisputeIdSchema, phase: z.enum(["commit", "reveal"]), tx }),
+  /** A move in a dispute of the game, or `outcome` at its end. */
+  z.object({ at, kind: z.literal("disputed"), disputeId: DisputeIdSchema, move: z.string(), text: z.string(), tx }),
   z.object({
     at,
     kind: z.literal("proved"),

@@ -21,14 +21,14 @@ const OPERAND = [
   { name: "dims", type: "uint64[]" },
 ] as const
 
-const OPERATION = [
+export const OPERATION = [
   { name: "code", type: "uint16" },
   { name: "attributes", type: "int64[]" },
   { name: "inputs", type: "tuple[]", components: OPERAND },
   { name: "output", type: "tuple", components: HEADER },
 ] as const
 
-const PROGRAM = [
+export const PROGRAM = [
   { name: "inputs", type: "tuple[]", components: HEADER },
   { name: "operations", type: "uint32" },
   { name: "operationsRoot", type: "bytes32" },

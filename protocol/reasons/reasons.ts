@@ -218,6 +218,16 @@ export const REASONS = {
     rule: "R2",
     text: "Two runs of this model differed on the machine, so it gave the lease back.",
   },
+  WORKER_LEAF_WRONG: {
+    subject: "worker",
+    rule: "R27",
+    text: "A leaf that the worker signed comes out otherwise when it is computed again, so it cannot defend it.",
+  },
+  WORKER_LEAF_LOST: {
+    subject: "worker",
+    rule: "R27",
+    text: "The worker no longer has the lease of a disputed leaf on its disk, so it cannot defend it.",
+  },
   WORKER_SLASHED: {
     subject: "worker",
     rule: "R29",

@@ -26,6 +26,9 @@ export type Verdict = {
   readonly keyedDigest: Hex
 }
 
+/** R27: what alone fixes the trace that a defendant stands by. */
+export type SignedTrace = { readonly disputeId: bigint; readonly traceRoot: Hex }
+
 /** An HTTP request; `bodyHash` is the keccak256 of the raw body, of no bytes where there is none. */
 export type SignedRequest = {
   readonly method: string
@@ -64,6 +67,10 @@ export const EIP712_TYPES = {
     { name: "outputCommitment", type: "bytes32" },
     { name: "keyedDigest", type: "bytes32" },
   ],
+  Trace: [
+    { name: "disputeId", type: "uint256" },
+    { name: "traceRoot", type: "bytes32" },
+  ],
   Request: [
     { name: "method", type: "string" },
     { name: "path", type: "string" },
@@ -82,6 +89,7 @@ export type MessageOf = {
   Receipt: Receipt
   Release: Release
   Verdict: Verdict
+  Trace: SignedTrace
   Request: SignedRequest
   RegisterKey: RegisterKey
 }

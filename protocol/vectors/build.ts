@@ -41,6 +41,7 @@ import { requestBodyHash } from "../signing/request.ts"
 import type { MessageName, MessageOf } from "../signing/types.ts"
 import { buildPairTree, PAIR_SCHEME } from "../trees/pairTree.ts"
 import { treeMultiproof, treePath } from "../trees/positional.ts"
+import { disputeVectors } from "./disputes.ts"
 import {
   addressOf,
   bytes32,
@@ -120,6 +121,7 @@ export async function buildVectors() {
     signed: await signed(),
     money: money(),
     digests: digests(),
+    disputes: disputeVectors(BATCH),
   }
 }
 

@@ -54,3 +54,12 @@ export function parseJobId(text: string): bigint {
   }
   return BigInt(text)
 }
+
+/** A task is JOB/INDEX. */
+export function parseTask(text: string): { jobId: bigint; index: number } {
+  const [id = "", index, ...rest] = text.split("/")
+  if (index === undefined || rest.length > 0 || !/^\d{1,10}$/.test(index)) {
+    throw usageError("E_BAD_TASK", `'${text}' is no task: give JOB/INDEX, 0x5f2c…/17 say`)
+  }
+  return { jobId: parseJobId(id), index: Number(index) }
+}

@@ -6,12 +6,14 @@ import {IRegistry} from "../../contracts/interfaces/IRegistry.sol";
 import {Collateral} from "../../contracts/libraries/Collateral.sol";
 import {Digests} from "../../contracts/libraries/Digests.sol";
 import {Draw} from "../../contracts/libraries/Draw.sol";
+import {Game} from "../../contracts/libraries/Game.sol";
 import {Hashes} from "../../contracts/libraries/Hashes.sol";
 import {Positions} from "../../contracts/libraries/Positions.sol";
 import {Signed} from "../../contracts/libraries/Signed.sol";
 import {Trees} from "../../contracts/libraries/Trees.sol";
 import {Attestation, Batch, Leaf, LeafNode} from "../../contracts/types/Batch.sol";
 import {Lease, Receipt, Release, Verdict} from "../../contracts/types/Messages.sol";
+import {Operation, Program} from "../../contracts/types/Program.sol";
 import {Range} from "../../contracts/types/Range.sol";
 import {Terms} from "../../contracts/types/Terms.sol";
 import {VerifierWord} from "../../contracts/types/VerifierWord.sol";
@@ -579,7 +581,98 @@ contract VectorsTest {
         }
     }
 
+    // -- Programs, traces and the game ---------------------------------------------------------------------------------
+
+    function test_R2_programsOfVersion1() public view {
+        uint256 count;
+        for (; has(item(".disputes.operations", count)); ++count) {
+            string memory place = item(".disputes.operations", count);
+            Operation memory operation =
+                abi.decode(this.readBytes(string.concat(place, ".operation")), (Operation));
+            same(this.hashOperation(num(place, ".index"), operation), word(place, ".leaf"), "operation leaf");
+        }
+        some(count, "operations");
+        bytes32[] memory leaves = new bytes32[](count);
+        for (uint256 i; i < count; ++i) {
+            leaves[i] = word(item(".disputes.operations", i), ".leaf");
+        }
+        same(this.rootOfRow(false, count, leaves), word(".disputes.operationsRoot"), "operations root");
+        Program memory program = abi.decode(this.readBytes(".disputes.program"), (Program));
+        same(program.operationsRoot, word(".disputes.operationsRoot"), "operations root of the program");
+        same(this.hashProgram(program), word(".disputes.programRoot"), "program root");
+    }
+
+    function test_R27_tracesAndRows() public view {
+        uint256 i;
+        for (string memory place; has(place = item(".disputes.traces", i)); ++i) {
+            bytes32[] memory roots = words(string.concat(place, ".roots"));
+            for (uint256 wire; wire < roots.length; ++wire) {
+                same(Hashes.wire(wire, roots[wire]), word(item(string.concat(place, ".leaves"), wire)), "wire leaf");
+            }
+            requireRows(false, place);
+        }
+        some(i, "traces");
+        for (i = 0; has(item(".disputes.tensors", i)); ++i) {
+            string memory place = item(".disputes.tensors", i);
+            same(chunkTree(num(place, ".bytes"), hex"00"), word(place, ".root"), "tensor tree");
+            requireRows(true, place);
+        }
+        some(i, "tensors");
+    }
+
+    function test_R12_R27_gameIds() public view {
+        string memory place = ".disputes.finds[0]";
+        same(
+            Hashes.find(account(place, ".finder"), num(place, ".batchId"), uint32(num(place, ".position")), word(place, ".salt")),
+            word(place, ".hash"),
+            "find"
+        );
+        place = ".disputes.games[0]";
+        (uint256 batchId, uint32 position) = (num(place, ".batchId"), uint32(num(place, ".position")));
+        address challenger = account(place, ".challenger");
+        same(Hashes.gameId(batchId, position, challenger), num(place, ".disputeId"), "dispute");
+        same(
+            Hashes.verdictGameId(batchId, position, challenger, account(place, ".verifier")),
+            num(place, ".verdictDisputeId"),
+            "verdict dispute"
+        );
+        place = ".disputes.traceHash";
+        same(Signed.traceHash(num(place, ".disputeId"), word(place, ".traceRoot")), word(place, ".hash"), "trace hash");
+    }
+
+    /// @dev Every row hashes to the node that it lies under.
+    function requireRows(bool inside, string memory place) private view {
+        uint256 i;
+        for (string memory row; has(row = item(string.concat(place, ".rows"), i)); ++i) {
+            bytes32 computed = this.nodeOfRow(
+                inside, num(row, ".count"), num(row, ".level"), num(row, ".index"), words(string.concat(row, ".nodes"))
+            );
+            same(computed, word(row, ".node"), "row");
+        }
+        some(i, "rows");
+    }
+
     // -- Calldata: the libraries take structs as calls bring them ----------------------------------------------------
+
+    function hashOperation(uint256 at_, Operation calldata value) external pure returns (bytes32) {
+        return Hashes.operation(at_, value);
+    }
+
+    function hashProgram(Program calldata value) external pure returns (bytes32) {
+        return Hashes.program(value);
+    }
+
+    function rootOfRow(bool inside, uint256 count, bytes32[] calldata row) external view returns (bytes32) {
+        return Game.rowRoot(inside, count, Trees.depth(count), 0, row);
+    }
+
+    function nodeOfRow(bool inside, uint256 count, uint256 level, uint256 at_, bytes32[] calldata row)
+        external
+        view
+        returns (bytes32)
+    {
+        return Game.rowRoot(inside, count, level, at_, row);
+    }
 
     function hashTerms(Terms calldata t) external pure returns (bytes32) {
         return Hashes.terms(t);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { before, test } from "node:test"
 import { type Hex, isAddressEqual, zeroAddress, zeroHash } from "viem"
-import { type LeaseBundle, specHash, termsHash } from "#protocol"
+import { type LeaseBundle, termsHash } from "#protocol"
 import { type CheckLeaseDeps, checkLease } from "../../worker/leases/checkLease.ts"
 import {
   buildJob,
@@ -71,20 +71,6 @@ const LIES: Record<string, { code: string; bundle: () => Promise<LeaseBundle> }>
   "R1: a job that is not on the chain": {
     code: "E_JOB_UNKNOWN",
     bundle: async () => lie({}, { jobId: JOB_ID + 1n }),
-  },
-  "R2: another model than the program root's": {
-    code: "E_LEASE_MODEL",
-    bundle: async () => {
-      const spec = { ...job.spec, model: { ...job.spec.model, sha256: OTHER } }
-      return lie({ spec, terms: { ...job.terms, specHash: specHash(spec) } })
-    },
-  },
-  "R2: other digest tensors than the program root's": {
-    code: "E_LEASE_MODEL",
-    bundle: async () => {
-      const spec = { ...job.spec, model: { ...job.spec.model, digestTensors: [] } }
-      return lie({ spec, terms: { ...job.terms, specHash: specHash(spec) } })
-    },
   },
   "R1: a spec that is not the terms'": {
     code: "E_LEASE_SPEC",

@@ -1,5 +1,14 @@
 import { createPublicClient, getContract, http, type PublicClient, type Transport } from "viem"
-import { assayTokenAbi, beaconAbi, challengesAbi, type Deployment, juryAbi, marketAbi, registryAbi } from "#protocol"
+import {
+  assayTokenAbi,
+  beaconAbi,
+  challengesAbi,
+  type Deployment,
+  disputeGameAbi,
+  juryAbi,
+  marketAbi,
+  registryAbi,
+} from "#protocol"
 
 /** The worker's own view of the chain: it believes nobody about money or draws. */
 export type Chain = ReturnType<typeof openChain>
@@ -23,6 +32,7 @@ export function openChain({ rpcUrl, deployment }: OpenChainParams) {
     market: getContract({ address: contracts.market, abi: marketAbi, client }),
     challenges: getContract({ address: contracts.challenges, abi: challengesAbi, client }),
     jury: getContract({ address: contracts.jury, abi: juryAbi, client }),
+    game: getContract({ address: contracts.game, abi: disputeGameAbi, client }),
     beacon: getContract({ address: contracts.beacon, abi: beaconAbi, client }),
   }
 }

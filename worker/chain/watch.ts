@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises"
 import { parseEventLogs } from "viem"
-import { challengesAbi, juryAbi, marketAbi, registryAbi } from "#protocol"
+import { challengesAbi, disputeGameAbi, juryAbi, marketAbi, registryAbi } from "#protocol"
 import { textOf, workerError } from "../errors.ts"
 import { writeDurably } from "../support/files.ts"
 import { pause } from "../support/sleep.ts"
 import type { Chain } from "./chain.ts"
 
-const EVENTS = [...marketAbi, ...registryAbi, ...juryAbi, ...challengesAbi] as const
+const EVENTS = [...marketAbi, ...registryAbi, ...juryAbi, ...challengesAbi, ...disputeGameAbi] as const
 export type ChainEvent = ReturnType<typeof parseEventLogs<typeof EVENTS, true>>[number]
 export type Head = { number: bigint; timestamp: bigint }
 
@@ -58,7 +58,7 @@ async function applyEvents(
   { after, upTo }: { after: bigint; upTo: bigint },
 ): Promise<bigint> {
   const { contracts } = chain.deployment
-  const address = [contracts.market, contracts.registry, contracts.jury, contracts.challenges]
+  const address = [contracts.market, contracts.registry, contracts.jury, contracts.challenges, contracts.game]
   let cursor = after
   while (cursor < upTo && !signal.aborted) {
     const toBlock = cursor + MAX_RANGE < upTo ? cursor + MAX_RANGE : upTo

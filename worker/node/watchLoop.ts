@@ -3,6 +3,7 @@ import { isAddressEqual } from "viem"
 import { createOwnBatchAudits } from "../audits/ownBatchAudits.ts"
 import { refusedWith } from "../chain/sender.ts"
 import { type ChainEvent, type Head, watchChain } from "../chain/watch.ts"
+import { createLeafDefence } from "../disputes/defendLeaves.ts"
 import { codeOf, textOf } from "../errors.ts"
 import { createJuror } from "../jury/juror.ts"
 import { createLeaseWatch } from "../leases/equivocation.ts"
@@ -28,6 +29,7 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
   const juror = createJuror({ ...deps, signal })
   const audits = createOwnBatchAudits(deps, signal)
   const leaseWatch = createLeaseWatch({ ...deps, signal })
+  const disputes = createLeafDefence({ ...deps, signal })
   const chores = createChores(deps, events.fail)
 
   /** Beside the events that follow: a demand has a clock, and its answer a transaction to wait for. */
@@ -52,11 +54,13 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
     deps.defence.note(event)
     deps.calls.note(event)
     leaseWatch.note(event)
+    disputes.note(event)
   }
 
   async function onHead(head: Head): Promise<void> {
     clock.observe(head.timestamp)
     events.resume("chain")
+    await disputes.onHead()
     juror.onHead(head)
     deps.calls.onHead(head)
     leaseWatch.onHead(head)

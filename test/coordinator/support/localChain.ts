@@ -70,7 +70,7 @@ export type LocalChain = {
 }
 
 /** A node of its own with a fresh deployment of the real contracts. */
-export async function openLocalChain(): Promise<LocalChain> {
+export async function openLocalChain(changes: Partial<Deployment["params"]> = {}): Promise<LocalChain> {
   const server = await hre.network.createServer({ override: { loggingEnabled: false } } as never, "127.0.0.1", 0)
   const { port } = await server.listen()
   const rpcUrl = `http://127.0.0.1:${port}`
@@ -97,7 +97,7 @@ export async function openLocalChain(): Promise<LocalChain> {
   const nonce = 1 + (await client.getTransactionCount({ address: deployer.address }))
   const at = (i: number): Address => getContractAddress({ from: deployer.address, nonce: BigInt(nonce + i) })
   const [registry, challenges, jury, game, market] = [at(0), at(1), at(2), at(3), at(4)]
-  const p = PARAMS
+  const p = { ...PARAMS, ...changes }
   const gameConfig = {
     registry,
     market,
@@ -145,7 +145,7 @@ export async function openLocalChain(): Promise<LocalChain> {
     },
     deployedBlock: Number(await client.getBlockNumber()),
     genesisHash: genesis.hash,
-    params: PARAMS,
+    params: p,
   }
 
   const send: LocalChain["send"] = async (account, { to, abi, name, args = [], value }) => {

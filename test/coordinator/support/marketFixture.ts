@@ -30,6 +30,7 @@ import {
   shardTasks,
   signMessage,
   specHash,
+  type TaskResult,
   type Tensor,
   type Terms,
   taskSalt,
@@ -69,11 +70,32 @@ const inputOf = (taskIndex: number): Tensor => float(taskIndex + 1)
 export const honest = (taskIndex: number): Tensor => float(2 * (taskIndex + 1))
 export const wrong = (taskIndex: number): Tensor => float(-1 - taskIndex)
 
-export type PostedJob = { jobId: bigint; terms: Terms; jobSalt: Hex; requester: Party }
+/** What a job of these tests runs: a file that nobody opens, unless a test says otherwise. */
+export type Work = {
+  readonly version: 0 | 1
+  readonly programRoot: Hex
+  readonly model: Uint8Array
+  readonly inputOf: (taskIndex: number) => Tensor
+}
+const DOUBLING: Work = {
+  version: 0,
+  programRoot: `0x${"01".repeat(32)}`,
+  model: Buffer.from("the doubling model"),
+  inputOf,
+}
+
+/** A result without a work digest is its one output. */
+type Model = (taskIndex: number) => Tensor | TaskResult
+const resultOf = (model: Model, taskIndex: number): TaskResult => {
+  const result = model(taskIndex)
+  return "outputs" in result ? result : { outputs: [result], digests: [] }
+}
+
+export type PostedJob = { jobId: bigint; terms: Terms; jobSalt: Hex; requester: Party; work: Work }
 
 /** A real chain with a deployment, a coordinator's chain half on a database of its own, and parties with keys. */
-export async function openMarket() {
-  const local = await openLocalChain()
+export async function openMarket(changes: Parameters<typeof openLocalChain>[0] = {}) {
+  const local = await openLocalChain(changes)
   const folder = await mkdtemp(join(tmpdir(), "assay-market-"))
   const database = await openDatabase({})
   const { db } = database
@@ -112,7 +134,11 @@ export async function openMarket() {
     await local.send(one.account, { to: contracts.registry, abi: registryAbi, name: "registerKey", args })
   }
 
-  async function postJob(given: Partial<Pick<Terms, "tasks" | "shardSize" | "auditRate">> = {}): Promise<PostedJob> {
+  async function postJob(
+    given: Partial<Pick<Terms, "tasks" | "shardSize" | "auditRate">> = {},
+    work: Work = DOUBLING,
+  ): Promise<PostedJob> {
+    const { inputOf } = work
     const requester = await party(local)
     const { tasks, shardSize, auditRate } = { tasks: 16, shardSize: 4, auditRate: 5_000, ...given }
     const jobSalt = generatePrivateKey()
@@ -127,21 +153,21 @@ export async function openMarket() {
       }),
     )
     const port = (name: string) => ({ name, dtype: "float32" as const, dims: [1] })
-    const model = await artifacts.putBytes(Buffer.from("the doubling model"))
+    const model = await artifacts.putBytes(work.model)
     const spec: Spec = {
       version: 0,
-      model: { sha256: model, bytes: 18, inputs: [port("x")], outputs: [port("y")], digestTensors: [] },
+      model: { sha256: model, bytes: work.model.length, inputs: [port("x")], outputs: [port("y")], digestTensors: [] },
       capability: { profile: "exact-cpu-1", memoryGiB: 2 },
       shards: bundles,
     }
     const draft: Terms = {
-      version: 0,
+      version: work.version,
       kind: 0,
       requester: requester.address,
       coordinator: coordinator.address,
       class: 0,
       capability: CAPABILITY,
-      programRoot: `0x${"01".repeat(32)}`,
+      programRoot: work.programRoot,
       inputs: buildInputTree(commitments).root,
       tasks,
       shardSize,
@@ -189,12 +215,12 @@ export async function openMarket() {
     const args = [terms, nonce++]
     await local.send(requester.account, { to: contracts.market, abi: marketAbi, name: "post", args })
     await services.follower.step()
-    return { jobId, terms, jobSalt, requester }
+    return { jobId, terms, jobSalt, requester, work }
   }
 
   /** A lease, and the receipt that its worker gives for it. */
-  async function compute(job: PostedJob, shard: number, by: Party, model: (taskIndex: number) => Tensor = honest) {
-    const { jobId, terms, jobSalt } = job
+  async function compute(job: PostedJob, shard: number, by: Party, model: Model = honest) {
+    const { jobId, terms, jobSalt, work } = job
     const start = await local.now()
     const lease: Lease = {
       jobId,
@@ -210,13 +236,13 @@ export async function openMarket() {
     const leaves: WireLeaf[] = Array.from({ length: count }, (_, i) => {
       const taskIndex = first + i
       const salt = taskSalt(jobSalt, taskIndex)
-      const result = { outputs: [model(taskIndex)], digests: [] }
+      const result = resultOf(model, taskIndex)
       return {
         taskIndex,
         units: 1,
-        inputCommitment: inputCommitment(salt, [inputOf(taskIndex)]),
+        inputCommitment: inputCommitment(salt, [work.inputOf(taskIndex)]),
         outputCommitment: outputCommitment(salt, result),
-        digestPart: digestPart(salt, []),
+        digestPart: digestPart(salt, result.digests),
       }
     })
     const { root } = buildShardTree({
@@ -261,10 +287,10 @@ export async function openMarket() {
       .where(and(eq(shards.jobId, jobId), eq(shards.shard, shard)))
   }
 
-  async function verdictsFor(bundle: AuditBundle, by: Party, model = honest): Promise<SignedVerdict[]> {
+  async function verdictsFor(bundle: AuditBundle, by: Party, model: Model = honest): Promise<SignedVerdict[]> {
     return Promise.all(
       bundle.samples.map(async ({ sample, position, taskIndex, salt }) => {
-        const result = { outputs: [model(taskIndex)], digests: [] }
+        const result = resultOf(model, taskIndex)
         const verdict = {
           batchId: bundle.batchId,
           sample,
@@ -281,7 +307,7 @@ export async function openMarket() {
   }
 
   /** Takes what is to be audited and answers it. */
-  async function audit(by: Party, model = honest): Promise<number> {
+  async function audit(by: Party, model: Model = honest): Promise<number> {
     const bundle = await nextAudit({ db, chain, artifacts, contexts }, { account: by.address })
     if (!bundle) return 0
     const signed = await verdictsFor(bundle, by, model)

@@ -17,13 +17,17 @@ function assertClose(got: Tensor, want: Tensor, what: string) {
   })
 }
 
-test("behavior: the ONNX project's test models give what PyTorch recorded", {
+test("behavior: the ONNX project's test models give what PyTorch recorded, or are refused for their float64", {
   skip: casesMissing,
 }, async (t) => {
   const cases = onnxCases()
   assert.ok(cases.length >= 30)
   for (const { name, model, inputs, outputs } of cases)
     await t.test(name, async () => {
+      if (inputs.some(({ dtype }) => dtype === "float64")) {
+        await assert.rejects(prepareModel({ runner }, model), /float64/)
+        return
+      }
       const prepared = await prepareModel({ runner }, model)
       await runner.load(prepared.bytes, prepared.sha256)
       const got = await runner.run(prepared.sha256, inputs)

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict"
 import test from "node:test"
-import { checkTerms, minAuditBudget, type Terms, verdictCollateralUp } from "#protocol"
-import { account, buildTerms, PRICES, TOKEN } from "../support.ts"
+import { checkTerms, minAuditBudget, TERMS_VERSION, type Terms, verdictCollateralUp } from "#protocol"
+import { account, buildTerms as buildAnyTerms, PRICES, TOKEN } from "../support.ts"
 
 const params = { ...PRICES, seat: 1000n * TOKEN }
 const now = 1_700_000_000n
+
+const buildTerms = (changes: Partial<Terms> = {}) => buildAnyTerms({ version: TERMS_VERSION, ...changes })
 
 function codes(changes: Partial<Terms>): string[] {
   return checkTerms({ terms: buildTerms(changes), params, now }).map(({ code }) => code)

@@ -302,3 +302,47 @@ test("behavior: money agrees with the formulas in plain fractions (R9, R11, R22,
     assert.equal(BigInt(burned), up(BigInt(amount) * BigInt(burnRate), 10_000n))
   }
 })
+
+test("behavior: wires, traces, rows and the ids of disputes follow from plain recursion (R12, R27)", () => {
+  const { traces, tensors, finds, games, operations, operationsRoot } = v.disputes
+  assert.equal(
+    pairRoot(
+      operations.map(({ leaf }) => leaf),
+      depthOf(operations.length),
+    ),
+    operationsRoot,
+  )
+  for (const { roots, leaves, root, rows } of traces) {
+    for (const [wire, leaf] of leaves.entries())
+      assert.equal(leaf, H("wire", "uint256, bytes32", [BigInt(wire), roots[wire]]))
+    assert.equal(pairRoot(leaves, depthOf(leaves.length)), root)
+    assert.equal(rows[0]!.node, root)
+    for (const { level, index, nodes } of rows) {
+      const low = Math.max(0, level - 6)
+      const expected = nodes.map((_, i) => {
+        const first = (index * 2 ** (level - low) + i) * 2 ** low
+        return pairRoot(leaves.slice(first, first + 2 ** low), low)
+      })
+      assert.deepEqual(nodes, expected)
+    }
+  }
+  for (const { bytes, root } of tensors) {
+    const dims = [bytes]
+    assert.equal(tensorRoot("uint8", dims, bytes, Buffer.from([0])), sha256Root(bytes, root))
+  }
+  for (const { finder, batchId, position, salt, hash } of finds)
+    assert.equal(hash, H("find", "address, uint256, uint32, bytes32", [finder, BigInt(batchId), position, salt]))
+  for (const { batchId, position, challenger, verifier, disputeId, verdictDisputeId } of games) {
+    const of = [BigInt(batchId), position, challenger]
+    assert.equal(BigInt(disputeId), BigInt(H("game", "uint256, uint32, address", of)))
+    const ofVerdict = H("game.verdict", "uint256, uint32, address, address", [...of, verifier])
+    assert.equal(BigInt(verdictDisputeId), BigInt(ofVerdict))
+  }
+})
+
+/** A uint8 vector's tensor root around a tree root. */
+function sha256Root(bytes: number, treeRoot: Hex): Hex {
+  const dims = Buffer.alloc(8)
+  dims.writeBigUInt64BE(BigInt(bytes))
+  return `0x${sha(Buffer.from([3, 2, 1]), dims, Buffer.from(treeRoot.slice(2), "hex")).toString("hex")}`
+}
