@@ -39,6 +39,7 @@ export default defineConfig({
       "contracts/GameJudge.sol": compiler(1),
       // What is called a thousand times is a loop of its own; the rest has to fit.
       "contracts/referee/Referee.sol": compiler(200),
+      "contracts/Duties.sol": compiler(1),
     },
   },
   // `deploy` puts the URL of the chain at hand here.

@@ -6,6 +6,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   overhead: async () => (await import("./overhead.ts")).overhead(),
   throughput: async () => (await import("./throughput.ts")).throughput(),
   referee: async () => (await import("./referee.ts")).referee(),
+  calls: async () => (await import("./calls.ts")).calls(),
   audit: async () => (await import("./audit.ts")).audit(),
   commit: async () => (await import("./commit.ts")).commit(),
 }

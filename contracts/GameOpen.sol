@@ -52,8 +52,10 @@ contract GameOpen is GameState {
         dispute.taskIndex = signed.leaf.taskIndex;
         dispute.rangeIndex = uint8(place.rangeIndex);
         disputeId = Hashes.gameId(dispute.batchId, position, msg.sender);
-        _back(disputeId, dispute, terms);
+        uint256 bond = _back(disputeId, dispute, terms);
         IMarket(market).freeze(dispute.batchId, dispute.rangeIndex);
+        // The token may call back: what it finds is a dispute that has begun.
+        IRegistry(registry).pull(msg.sender, bond);
     }
 
     /// @notice See IDisputeGame.
@@ -75,8 +77,9 @@ contract GameOpen is GameState {
         dispute.outputCommitment = verdict.outputCommitment;
         dispute.defendant = verdict.verifier;
         disputeId = Hashes.verdictGameId(dispute.batchId, verdict.position, msg.sender, verdict.verifier);
-        _back(disputeId, dispute, terms);
+        uint256 bond = _back(disputeId, dispute, terms);
         IMarket(market).hold(dispute.batchId);
+        IRegistry(registry).pull(msg.sender, bond);
     }
 
     /// @notice See IDisputeGame.
@@ -154,14 +157,18 @@ contract GameOpen is GameState {
         (dispute.taskIndex, dispute.rangeIndex) = (uint32(task), uint8(index));
     }
 
-    /// @dev Opens with a deposit of native coin and a bond of tokens.
-    function _back(uint256 disputeId, IDisputeGame.Case memory dispute, Terms calldata terms) internal {
+    /// @dev Opens with a deposit of native coin.
+    /// @return the bond of tokens that stands behind it
+    function _back(uint256 disputeId, IDisputeGame.Case memory dispute, Terms calldata terms)
+        internal
+        returns (uint256)
+    {
         uint256 needed = _deposit();
         if (msg.value < needed) revert IDisputeGame.DisputeDeposit(msg.value, needed);
         // The challenger need not know the base fee of the block that takes the dispute.
         if (msg.value > needed) _coins[msg.sender] += msg.value - needed;
         _start(disputeId, dispute, needed);
-        IRegistry(registry).pull(msg.sender, IMarket(market).verdictCollateralOf(terms));
+        return IMarket(market).verdictCollateralOf(terms);
     }
 
     function _start(uint256 disputeId, IDisputeGame.Case memory dispute, uint256 coins) internal {

@@ -2,8 +2,9 @@
 pragma solidity ^0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Duties} from "./Duties.sol";
+import {JuryState} from "./JuryState.sol";
 import {IBeacon} from "./interfaces/IBeacon.sol";
-import {IBound} from "./interfaces/IBound.sol";
 import {IJury} from "./interfaces/IJury.sol";
 import {IMarket} from "./interfaces/IMarket.sol";
 import {IRegistry} from "./interfaces/IRegistry.sol";
@@ -18,7 +19,7 @@ import {Verdict} from "./types/Messages.sol";
 import {Terms} from "./types/Terms.sol";
 
 /// @title The jury that decides mismatches where no referee can (R28, R29); see IJury
-contract Jury is IJury, IBound {
+contract Jury is IJury, JuryState {
     using Ballot for Ballot.State;
 
     bytes32 internal constant REASON_FALSE = "false verdict";
@@ -26,25 +27,18 @@ contract Jury is IJury, IBound {
     /// @dev How long a block hash lives; a beacon that keeps its seeds for ever never gets here.
     uint256 internal constant SEED_LIFE = 256;
 
-    address public immutable registry;
-    address public immutable market;
-    address public immutable challenges;
-    address public immutable game;
+    /// @dev The code of re-audits, calls and equivocation; made here, so that it can never be another.
+    address internal immutable DUTIES;
 
-    mapping(uint256 disputeId => Case) internal _cases;
-    mapping(uint256 disputeId => Ballot.State) internal _ballots;
-    /// @dev Accusers of a sample, in the order of posting: at most its candidates.
-    mapping(uint256 batchId => mapping(uint32 sample => address[])) internal _accusers;
-    /// @dev A verdict costs C_v once, however many juries look at its sample. Keyed by its own dispute id.
-    mapping(uint256 disputeId => bool) internal _punished;
-
-    constructor(address registry_, address market_, address challenges_, address game_) {
-        (registry, market, challenges, game) = (registry_, market_, challenges_, game_);
+    constructor(address registry_, address market_, address challenges_, address game_)
+        JuryState(registry_, market_, challenges_, game_)
+    {
+        DUTIES = address(new Duties(registry_, market_, challenges_, game_));
     }
 
-    /// @inheritdoc IBound
-    function jury() external view returns (address) {
-        return address(this);
+    /// @dev What no function here is named for is a duty.
+    fallback() external payable {
+        _runDuties();
     }
 
     // -- A dispute's life --------------------------------------------------------------------------------------------
@@ -234,8 +228,10 @@ contract Jury is IJury, IBound {
         address executor,
         address account
     ) public view returns (bool) {
+        if (_reauditors[seed][sample][account]) return true;
+        uint256 count = _called[seed][sample] == 0 ? Draw.CANDIDATES : Draw.CALLED;
         return _contains(
-            Draw.candidates(IRegistry(registry), capability, commitBlock, seed, sample, executor), account
+            Draw.drawn(IRegistry(registry), capability, commitBlock, seed, sample, executor, count), account
         );
     }
 
@@ -266,6 +262,19 @@ contract Jury is IJury, IBound {
     }
 
     // -- Inside ------------------------------------------------------------------------------------------------------
+
+    /// @dev Runs this very call by the code of Duties and ends it with what that returns.
+    function _runDuties() internal {
+        address duties = DUTIES;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            calldatacopy(data, 0, calldatasize())
+            let done := delegatecall(gas(), duties, data, calldatasize(), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if iszero(done) { revert(data, returndatasize()) }
+            return(data, returndatasize())
+        }
+    }
 
     function _advance(uint256 disputeId) internal {
         Ballot.State storage ballot = _ballots[disputeId];

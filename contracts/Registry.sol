@@ -71,6 +71,7 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
     struct Standing {
         uint96 amount;
         uint40 noticeAt;
+        uint40 heldUntil; // a claim of equivocation is open
     }
 
     address private constant DEAD = 0x000000000000000000000000000000000000dEaD;
@@ -378,7 +379,10 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
     /// @inheritdoc IRegistry
     function withdrawStanding() external nonReentrant {
         Standing memory standing = _standings[msg.sender];
-        if (standing.amount == 0 || standing.noticeAt == 0 || block.timestamp < standing.noticeAt) {
+        if (
+            standing.amount == 0 || standing.noticeAt == 0 || block.timestamp < standing.noticeAt
+                || block.timestamp < standing.heldUntil
+        ) {
             revert StandingState(msg.sender, standing.amount, standing.noticeAt);
         }
         delete _standings[msg.sender];
@@ -524,6 +528,19 @@ contract Registry is IRegistry, EIP712, Multicall, ReentrancyGuardTransient {
         uint256 burned = taken - _reward(coordinator, taken, reason, rewards);
         emit SeatSlashed(account, coordinator, taken, burned, reason);
         _burn(burned);
+    }
+
+    /// @inheritdoc IRegistry
+    function holdStanding(address account, uint40 until) external onlyJudges {
+        if (_standings[account].heldUntil < until) _standings[account].heldUntil = until;
+    }
+
+    /// @inheritdoc IRegistry
+    function slashStanding(address account, Reward[] calldata rewards) external onlyJudges nonReentrant returns (uint256 taken) {
+        taken = _standings[account].amount;
+        delete _standings[account];
+        emit StandingChanged(account, 0, 0);
+        _burn(taken - _reward(account, taken, "equivocation", rewards));
     }
 
     // -- Inside ------------------------------------------------------------------------------------------------------

@@ -55,9 +55,9 @@ contract Rules {
         if (p.burnRate != vault.BURN_RATE()) revert IMarket.MarketBadParameter("burnRate");
         // R13: collateral that leaves under notice was never behind a lease that can still be committed.
         if (vault.NOTICE() <= uint256(p.maxLease) + p.claimPeriod) revert IMarket.MarketBadParameter("notice");
-        // R25, R31: the stake outlives every verdict given with it: audit, window, a demand, and the longest game, each move
-        // with a full clock. A jury (seed, votes, reveals) takes less.
-        uint256 clocks = 1 + IDisputeGame(p.game).LIFE();
+        // R25, R31: the stake outlives every verdict given with it: audit, window, a demand, a second audit, and the longest
+        // game, each move with a full clock. A jury (seed, votes, reveals) takes less.
+        uint256 clocks = 2 + IDisputeGame(p.game).LIFE();
         if (vault.UNBONDING() <= uint256(p.attestLimit) + p.window + clocks * p.clock) {
             revert IMarket.MarketBadParameter("unbonding");
         }

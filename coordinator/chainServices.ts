@@ -3,6 +3,8 @@ import type { LocalAccount } from "viem"
 import type { ArtifactStore } from "./artifacts/artifactStore.ts"
 import { type Attester, createAttester } from "./audits/attester.ts"
 import { type Auditor, createAuditor } from "./audits/auditor.ts"
+import { type Caller, createCaller } from "./audits/caller.ts"
+import { createReauditor, type Reauditor } from "./audits/reauditor.ts"
 import { type Batcher, createBatcher } from "./batches/batcher.ts"
 import { createFinalizer, type Finalizer } from "./batches/finalizer.ts"
 import { createFunds, type Funds } from "./batches/funds.ts"
@@ -16,6 +18,7 @@ import type { Wake } from "./chain/wake.ts"
 import { type Accuser, createAccuser } from "./challenges/accuser.ts"
 import { createJuryClerk, type JuryClerk } from "./challenges/juryClerk.ts"
 import { createResponder, type Responder } from "./challenges/responder.ts"
+import { createLeaseDefender, type LeaseDefender } from "./leases/leaseDefender.ts"
 import type { Db } from "./store/database.ts"
 
 export type ChainServicesDeps = {
@@ -47,6 +50,9 @@ export type ChainServices = {
   batcher: Batcher
   auditor: Auditor
   attester: Attester
+  reauditor: Reauditor
+  caller: Caller
+  leaseDefender: LeaseDefender
   finalizer: Finalizer
   accuser: Accuser
   juryClerk: JuryClerk
@@ -82,6 +88,9 @@ export function createChainServices(deps: ChainServicesDeps, options: ChainServi
   )
   const auditor = createAuditor(at("auditor"))
   const attester = createAttester(at("attester"))
+  const reauditor = createReauditor(at("reauditor"))
+  const caller = createCaller(at("caller"))
+  const leaseDefender = createLeaseDefender(at("leaseDefender"))
   const finalizer = createFinalizer(at("finalizer"))
   const accuser = createAccuser(at("accuser"))
   const juryClerk = createJuryClerk(at("juryClerk"))
@@ -103,12 +112,18 @@ export function createChainServices(deps: ChainServicesDeps, options: ChainServi
     batcher,
     auditor,
     attester,
+    reauditor,
+    caller,
+    leaseDefender,
     finalizer,
     accuser,
     juryClerk,
     responder,
     async start(signal) {
-      const services = [outbox, follower, batcher, auditor, attester, finalizer, accuser, juryClerk, responder]
+      const services = [
+        ...[outbox, follower, batcher, auditor, attester, reauditor, caller, leaseDefender],
+        ...[finalizer, accuser, juryClerk, responder],
+      ]
       const setup = runLoop(
         { wake, log },
         { name: "standing", topics: ["outbox"], everyMs: options.everyMs ?? 1_000, signal, step: standing },

@@ -36,6 +36,8 @@ export type { NetworkName } from "./chain/networks.ts"
 export { deploymentFolder, LOCAL_CHAIN_ID, NETWORKS } from "./chain/networks.ts"
 export type { Params } from "./chain/params.ts"
 export { ParamsSchema } from "./chain/params.ts"
+export type { DigestList, DigestOpening } from "./commitments/digestProof.ts"
+export { copiedOpening, digestBytes, digestList } from "./commitments/digestProof.ts"
 export { buildInputTree, inputLeaf, inputPath, inputsRoot, verifyInputPath } from "./commitments/inputs.ts"
 export { PROGRAM_VERSION, programRoot } from "./commitments/program.ts"
 export { digestSalt, outputSalt, taskSalt } from "./commitments/salts.ts"
@@ -78,6 +80,7 @@ export type { Juror } from "./draw/jury.ts"
 export { JURY_QUORUM, JURY_SEATS, jurors, jurySeat, jurySeats } from "./draw/jury.ts"
 export type { CandidatesParams } from "./draw/panel.ts"
 export {
+  CALLED,
   CANDIDATES,
   candidateOwners,
   candidatePlaces,
@@ -86,6 +89,8 @@ export {
   panelSeat,
   panelSeats,
 } from "./draw/panel.ts"
+export type { ReauditorsParams, ReauditParams } from "./draw/reaudit.ts"
+export { isReaudited, reauditors, reauditSeats } from "./draw/reaudit.ts"
 export type { SamplesParams } from "./draw/samples.ts"
 export { sampleCount, samplePositions } from "./draw/samples.ts"
 export { drawSeed } from "./draw/seed.ts"

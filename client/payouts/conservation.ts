@@ -24,7 +24,10 @@ export async function readConservation(
     sum(eventsNamed(history, "Withdrawn"), ({ args }) => args.amount)
   const burned = sum(eventsNamed(history, "Burned"), ({ args }) => args.amount)
   const standing = new Map(eventsNamed(history, "StandingChanged").map(({ args }) => [args.account, args.amount]))
-  const expected = escrow + staked + allowed + sum([...standing.values()], (amount) => amount) - out - burned
+  // A standing bond that equivocation forfeited burned in part; the rest is owed now (R14).
+  const forfeited = sum(eventsNamed(history, "EquivocationProved"), ({ args }) => args.taken)
+  const bonds = sum([...standing.values()], (amount) => amount) + forfeited
+  const expected = escrow + staked + allowed + bonds - out - burned
   const balance = await chain.readContract({
     address: token,
     abi: assayTokenAbi,

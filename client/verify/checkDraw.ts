@@ -8,9 +8,12 @@ import {
   beaconAbi,
   bitsOf,
   buildVerdictTree,
+  CALLED,
+  CANDIDATES,
   candidateOwners,
   type Deployment,
   drawSeed,
+  juryAbi,
   marketDomain,
   PANEL_EXTRA,
   PANEL_SIZE,
@@ -53,6 +56,17 @@ export async function checkDraw(deps: CheckDrawDeps, params: CheckDrawParams): P
     verdict && signature ? [{ sample, verdict, signature }] : [],
   )
   const owners = await panelOwners(deps, { terms, batch, seed: attestation.seed })
+  const isDrawn = (sample: number, verifier: Address, count: number) => {
+    const executor = executorOf(batch, placeOf(layout, positions[sample]!).shard)
+    const drawn = candidateOwners({ seed: attestation.seed, sample, executor, owners, count })
+    return drawn.some((one) => isAddressEqual(one, verifier))
+  }
+  const others = given.filter(({ sample, verdict }) => !isDrawn(sample, verdict.verifier, CANDIDATES))
+  const called = await calledSamples(
+    deps,
+    batchIdOf(batch.jobId, batch.number),
+    others.map(({ sample }) => sample),
+  )
   const domain = marketDomain({ chainId: deps.deployment.chainId, market: deps.deployment.contracts.market })
   const signers = await Promise.all(
     given.map(async ({ verdict, signature }) => {
@@ -86,13 +100,11 @@ export async function checkDraw(deps: CheckDrawDeps, params: CheckDrawParams): P
     checkAll(
       `${name}: candidates`,
       given,
-      ({ sample, verdict }) => {
-        const executor = executorOf(batch, placeOf(layout, positions[sample]!).shard)
-        const drawn = candidateOwners({ seed: attestation.seed, sample, executor, owners })
-        return drawn.some((one) => isAddressEqual(one, verdict.verifier))
+      ({ sample, verdict }) =>
+        isDrawn(sample, verdict.verifier, CANDIDATES) ||
+        (called.has(sample) && isDrawn(sample, verdict.verifier, CALLED))
           ? undefined
-          : `${verdict.verifier} was not drawn for sample ${sample}`
-      },
+          : `${verdict.verifier} was not drawn for sample ${sample}`,
       "verdicts are drawn candidates'",
     ),
     checkAll(
@@ -120,6 +132,21 @@ export async function checkDraw(deps: CheckDrawDeps, params: CheckDrawParams): P
       silent === 0n ? "every sample has a verdict" : `ranges ${bitsOf(silent).join(", ")} have samples without one`,
     ),
   ]
+}
+
+/** Those of the samples that were called on chain, which makes five more seats candidates (R20). */
+async function calledSamples(
+  { chain, deployment }: CheckDrawDeps,
+  batchId: bigint,
+  samples: readonly number[],
+): Promise<Set<number>> {
+  const called = new Set<number>()
+  for (const sample of samples) {
+    const at = { address: deployment.contracts.jury, abi: juryAbi } as const
+    const until = await chain.readContract({ ...at, functionName: "calledUntil", args: [batchId, sample] })
+    if (until !== 0n) called.add(sample)
+  }
+  return called
 }
 
 /** Executor of a shard: the worker of the range whose mask holds it. */

@@ -1,15 +1,6 @@
-import type { PublicClient } from "viem"
-import {
-  type Deployment,
-  hexOf,
-  marketAbi,
-  programRoot,
-  type Spec,
-  sha256,
-  specHash,
-  type Terms,
-  termsHash,
-} from "#protocol"
+import type { Hex, PublicClient } from "viem"
+import { createRunner } from "#engine"
+import { type Deployment, hexOf, marketAbi, type Spec, sha256, specHash, type Terms, termsHash } from "#protocol"
 import type { Coordinator } from "../http/coordinator.ts"
 import { type Check, check } from "./check.ts"
 
@@ -28,10 +19,23 @@ export async function checkTerms(
     args: [jobId],
   })
   const model = await deps.coordinator.getArtifact(spec.model.sha256, { signal })
-  const root = programRoot({ modelSha256: hexOf(sha256(model)), digestTensors: spec.model.digestTensors })
+  const root = await rootOf(model)
   return [
     check("terms", termsHash(terms) === stored, `the Market stores ${stored}`),
+    check("model file", hexOf(sha256(model)) === spec.model.sha256, `the spec names ${spec.model.sha256}`),
     check("spec", specHash(spec) === terms.specHash, `the terms name ${terms.specHash}`),
     check("model", root === terms.programRoot, `${model.byteLength} bytes make the program root ${root}`),
   ]
+}
+
+/** A stranger's file is read where every stranger's file is: in a child process. */
+async function rootOf(model: Uint8Array): Promise<Hex> {
+  const runner = createRunner()
+  try {
+    const hash = hexOf(sha256(model))
+    await runner.load(model, hash)
+    return await runner.programRoot(hash)
+  } finally {
+    await runner.close()
+  }
 }

@@ -135,7 +135,8 @@ interface IJury {
 
     /// @notice H("assay.dispute", batchId, sample, verifier)
     function disputeIdOf(uint256 batchId, uint32 sample, address verifier) external view returns (uint256);
-    /// @notice Whether `account` owns one of the drawn seats that may give the verdict on a sample (R20).
+    /// @notice Whether `account` owns one of the drawn seats that may give the verdict on a sample (R20): of the candidates,
+    /// of those who were called, or of those who were drawn to audit it again.
     function isCandidate(
         bytes32 capability,
         uint256 commitBlock,

@@ -238,4 +238,11 @@ interface IRegistry is IBound {
         bytes32 reason,
         Reward[] calldata rewards
     ) external returns (uint256 taken);
+
+    /// @notice Keeps a standing bond from leaving before `until`: a claim of equivocation is open (R14).
+    function holdStanding(address account, uint40 until) external;
+
+    /// @notice Takes the whole standing bond of a coordinator that gave one shard to two workers at once. At least b is
+    /// burned; of the rest `rewards` are credited in pairs with it (R12, R14).
+    function slashStanding(address account, Reward[] calldata rewards) external returns (uint256 taken);
 }

@@ -8,6 +8,10 @@ import {Hashes} from "./Hashes.sol";
 library Draw {
     uint256 internal constant PANEL_SEATS = 16;
     uint256 internal constant CANDIDATES = 3;
+    /// @dev A sample whose candidates are all silent is called to them and five more.
+    uint256 internal constant CALLED = 8;
+    /// @dev How many seats are looked at for the re-auditors of a verdict.
+    uint256 internal constant REAUDIT_SEATS = 16;
     /// @dev How far past the panel a candidate is looked for when the executor owns all of it.
     uint256 internal constant FALLBACK_SEATS = 256;
 
@@ -80,6 +84,19 @@ library Draw {
         uint32 i,
         address executor
     ) internal view returns (address[] memory owners) {
+        return drawn(registry, capability, commitBlock, seed, i, executor, CANDIDATES);
+    }
+
+    /// @notice The first `count` of the same draw, which goes on without replacement (R20).
+    function drawn(
+        IRegistry registry,
+        bytes32 capability,
+        uint256 commitBlock,
+        bytes32 seed,
+        uint32 i,
+        address executor,
+        uint256 count
+    ) internal view returns (address[] memory owners) {
         uint256 seats = registry.seatCountAt(capability, commitBlock);
         address[] memory pool = new address[](PANEL_SEATS);
         uint256 size;
@@ -88,11 +105,41 @@ library Draw {
             if (owner != executor) pool[size++] = owner;
         }
         if (size == 0) return _beyond(registry, capability, commitBlock, seed, executor, seats);
-        owners = new address[](size < CANDIDATES ? size : CANDIDATES);
+        owners = new address[](size < count ? size : count);
         for (uint8 c; c < owners.length; ++c) {
             uint256 x = uint256(keccak256(abi.encode(Hashes.CANDIDATE, seed, i, c))) % size;
             owners[c] = pool[x];
             pool[x] = pool[--size];
+        }
+    }
+
+    /// @notice Whether a second seed draws the verdict on sample `i` for a second audit (R22).
+    function isReaudited(bytes32 seed, uint256 batchId, uint32 i, uint256 reauditRate) internal pure returns (bool) {
+        return uint256(keccak256(abi.encode(Hashes.REAUDIT, seed, batchId, i))) % 10_000 < reauditRate;
+    }
+
+    /// @notice Owners of the seats that a second seed draws to audit a sample again: the first three that are neither the
+    /// executor's nor the first verifier's.
+    function reauditors(
+        IRegistry registry,
+        bytes32 capability,
+        uint256 commitBlock,
+        bytes32 seed,
+        uint256 batchId,
+        uint32 i,
+        address executor,
+        address first
+    ) internal view returns (address[] memory owners) {
+        uint256 seats = registry.seatCountAt(capability, commitBlock);
+        owners = new address[](CANDIDATES);
+        uint256 size;
+        for (uint256 j; j < REAUDIT_SEATS && size < CANDIDATES; ++j) {
+            uint256 seat = uint256(keccak256(abi.encode(Hashes.REAUDITOR, seed, batchId, i, j))) % seats;
+            address owner = registry.seatOwnerAt(capability, seat, commitBlock);
+            if (owner != executor && owner != first) owners[size++] = owner;
+        }
+        assembly ("memory-safe") {
+            mstore(owners, size) // owners.length = size; it only shrinks
         }
     }
 

@@ -38,6 +38,8 @@ library Hashes {
     bytes32 internal constant FIND = "assay.find";
     bytes32 internal constant GAME = "assay.game";
     bytes32 internal constant GAME_VERDICT = "assay.game.verdict";
+    bytes32 internal constant REAUDIT = "assay.reaudit";
+    bytes32 internal constant REAUDITOR = "assay.reauditor";
 
     function jobId(address market, address requester, uint64 nonce) internal view returns (uint192) {
         return uint192(uint256(keccak256(abi.encode(JOB, block.chainid, market, requester, nonce))));
@@ -138,6 +140,11 @@ library Hashes {
 
     function demandId(uint256 batch, uint8 kind, uint32 position) internal pure returns (bytes32) {
         return keccak256(abi.encode(DEMAND, batch, kind, position));
+    }
+
+    /// @notice Where the two parts of a task's result meet (R6).
+    function output(bytes32 outputPart, bytes32 digestPart) internal pure returns (bytes32) {
+        return keccak256(abi.encode(OUTPUT, outputPart, digestPart));
     }
 
     function capability(string memory profile, uint32 memoryGiB) internal pure returns (bytes32) {

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, notInArray, sql } from "drizzle-orm"
+import { and, asc, eq, inArray, notInArray, or, sql } from "drizzle-orm"
 import type { Address } from "viem"
 import type { AuditBundle } from "#protocol"
 import { grantAccess, registerArtifact } from "../artifacts/access.ts"
@@ -7,7 +7,7 @@ import { type BatchRow, batchStruct } from "../batches/batchRow.ts"
 import type { Chain } from "../chain/client.ts"
 import type { JobContexts } from "../jobs/jobContexts.ts"
 import type { Db } from "../store/database.ts"
-import { batches, samples, verdicts } from "../store/schema.ts"
+import { batches, reaudits, samples, verdicts } from "../store/schema.ts"
 import { bundleInputs } from "./inputBundle.ts"
 import { patienceOf } from "./patience.ts"
 
@@ -41,8 +41,13 @@ export async function nextAudit(
     .where(
       and(
         inArray(batches.state, ["committed", "drawn"]),
-        inArray(samples.state, ["open", "asked"]),
-        sql`${samples.candidates} @> ${JSON.stringify([account])}::jsonb`,
+        or(
+          and(
+            inArray(samples.state, ["open", "asked"]),
+            sql`${samples.candidates} @> ${JSON.stringify([account])}::jsonb`,
+          ),
+          isCalled(account, now),
+        ),
       ),
     )
     .orderBy(asc(batches.batchId))
@@ -51,6 +56,67 @@ export async function nextAudit(
     if (now + LEAST_SECONDS > deadline) continue
     const taken = await takeSamples(db, { batch, account, now, until: now + patienceOf(attestLimit) })
     if (taken.length > 0) return bundleOf(deps, { batch, account, deadline, taken })
+  }
+  return nextReaudit(deps, { account, now })
+}
+
+/** R20: whoever was called on chain must answer there, so each is served, whoever else has answered. */
+function isCalled(account: Address, now: number) {
+  return sql`(${samples.calledUntil} >= ${now} and ${samples.called} @> ${JSON.stringify([account])}::jsonb)`
+}
+
+/**
+ * R22: verdicts that a second seed drew. A leaf can be brought before a judge within the window, a copied digest after
+ * it too; so they are served for a clock longer.
+ */
+async function nextReaudit(
+  deps: NextAuditDeps,
+  { account, now }: { account: Address; now: number },
+): Promise<AuditBundle | undefined> {
+  const { db, chain } = deps
+  const { window, clock } = chain.deployment.params
+  const mine = sql`${reaudits.candidates} @> ${JSON.stringify([account])}::jsonb`
+  const rows = await db
+    .selectDistinct({ batch: batches, round: reaudits.round })
+    .from(reaudits)
+    .innerJoin(batches, eq(batches.batchId, reaudits.batchId))
+    .where(and(inArray(reaudits.state, ["open", "asked"]), inArray(batches.state, ["attested", "final"]), mine))
+    .orderBy(asc(batches.batchId))
+  for (const { batch, round } of rows) {
+    const deadline = (batch.attestTime ?? 0) + window + clock
+    if (now >= deadline) continue
+    const taken = await db.transaction(async (t) => {
+      const answered = t
+        .select({ sample: verdicts.sample })
+        .from(verdicts)
+        .where(and(eq(verdicts.batchId, batch.batchId), eq(verdicts.verifier, account)))
+      const free = await t
+        .select({ sample: reaudits.sample })
+        .from(reaudits)
+        .where(
+          and(
+            eq(reaudits.batchId, batch.batchId),
+            inArray(reaudits.state, ["open", "asked"]),
+            mine,
+            sql`(${reaudits.askedTo} is null or ${reaudits.askedUntil} < ${now})`,
+            notInArray(reaudits.sample, answered),
+          ),
+        )
+        .limit(MAX_SAMPLES)
+        .for("update", { skipLocked: true })
+      if (free.length === 0) return []
+      const numbers = free.map(({ sample }) => sample)
+      await t
+        .update(reaudits)
+        .set({ state: "asked", askedTo: account, askedUntil: now + patienceOf(window) })
+        .where(and(eq(reaudits.batchId, batch.batchId), inArray(reaudits.sample, numbers)))
+      return t
+        .select()
+        .from(samples)
+        .where(and(eq(samples.batchId, batch.batchId), inArray(samples.sample, numbers)))
+        .orderBy(asc(samples.sample))
+    })
+    if (taken.length > 0) return bundleOf(deps, { batch, account, deadline, taken, round })
   }
   return undefined
 }
@@ -71,9 +137,14 @@ async function takeSamples(db: Db, { batch, account, now, until }: TakeParams): 
       .where(
         and(
           eq(samples.batchId, batch.batchId),
-          inArray(samples.state, ["open", "asked"]),
-          sql`${samples.candidates} @> ${JSON.stringify([account])}::jsonb`,
-          sql`((${samples.state} = 'open' and ${samples.askedTo} = ${account}) or ${samples.askedUntil} < ${now} or ${samples.askedTo} is null)`,
+          or(
+            and(
+              inArray(samples.state, ["open", "asked"]),
+              sql`${samples.candidates} @> ${JSON.stringify([account])}::jsonb`,
+              sql`((${samples.state} = 'open' and ${samples.askedTo} = ${account}) or ${samples.askedUntil} < ${now} or ${samples.askedTo} is null)`,
+            ),
+            isCalled(account, now),
+          ),
           notInArray(samples.sample, answered),
         ),
       )
@@ -85,14 +156,27 @@ async function takeSamples(db: Db, { batch, account, now, until }: TakeParams): 
     await t
       .update(samples)
       .set({ state: "asked", askedTo: account, askedUntil: until })
-      .where(and(eq(samples.batchId, batch.batchId), inArray(samples.sample, numbers)))
+      .where(
+        and(
+          eq(samples.batchId, batch.batchId),
+          inArray(samples.sample, numbers),
+          inArray(samples.state, ["open", "asked"]),
+        ),
+      )
     return free
   })
 }
 
-type BundleParams = { batch: BatchRow; account: Address; deadline: number; taken: readonly SampleRow[] }
+type BundleParams = {
+  batch: BatchRow
+  account: Address
+  deadline: number
+  taken: readonly SampleRow[]
+  round?: number
+}
 
-async function bundleOf(deps: NextAuditDeps, { batch, account, deadline, taken }: BundleParams): Promise<AuditBundle> {
+async function bundleOf(deps: NextAuditDeps, params: BundleParams): Promise<AuditBundle> {
+  const { batch, account, deadline, taken, round } = params
   const { db, artifacts, contexts } = deps
   const context = await contexts.get(batch.jobId)
   const taskIndexes = taken.map(({ taskIndex }) => taskIndex)
@@ -108,6 +192,7 @@ async function bundleOf(deps: NextAuditDeps, { batch, account, deadline, taken }
     spec: context.spec,
     deadline,
     inputs,
+    ...(round === undefined ? {} : { round }),
     samples: taken.map(({ sample, position, taskIndex }) => ({
       sample,
       position,

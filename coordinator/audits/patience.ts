@@ -9,3 +9,13 @@ export function patienceOf(attestLimit: number): number {
 export function attestMargin(attestLimit: number): number {
   return Math.max(2, Math.min(600, Math.floor(attestLimit / 6)))
 }
+
+/**
+ * Seconds from the commit between which silent samples are called on chain (R20): late enough that candidates were
+ * waited for, early enough that those who are called have their third of the limit before the attestation goes out.
+ */
+export function callTime(attestLimit: number): { from: number; until: number } {
+  const third = Math.floor(attestLimit / 3)
+  const until = attestLimit - attestMargin(attestLimit) - third
+  return { from: Math.max(1, until - Math.max(5, Math.floor(attestLimit / 12))), until }
+}

@@ -7,7 +7,7 @@ import { type Chain, lower } from "../chain/client.ts"
 import type { Wake } from "../chain/wake.ts"
 import { refuse } from "../errors.ts"
 import type { Db } from "../store/database.ts"
-import { batches, events, jobs, keys, samples, verdicts } from "../store/schema.ts"
+import { batches, events, jobs, keys, reaudits, samples, verdicts } from "../store/schema.ts"
 
 export type StoreVerdictsDeps = { db: Db; chain: Chain; wake: Wake }
 
@@ -25,7 +25,9 @@ export async function storeVerdicts(deps: StoreVerdictsDeps, params: StoreVerdic
   const account = lower(params.account)
   const [batch] = await db.select().from(batches).where(eq(batches.batchId, batchId))
   if (!batch) throw refuse("E_BATCH_UNKNOWN", "this coordinator does not know that batch")
-  if (batch.state !== "committed" && batch.state !== "drawn") {
+  // Once a batch is attested it takes the verdicts that a second seed drew, and no others (R22).
+  const second = batch.state === "attested" || batch.state === "final"
+  if (!second && batch.state !== "committed" && batch.state !== "drawn") {
     throw refuse("E_VERDICT_LATE", `batch ${batch.number} is ${batch.state}: it takes no verdicts any more`)
   }
   const [job] = await db.select({ terms: jobs.terms }).from(jobs).where(eq(jobs.jobId, batch.jobId))
@@ -33,7 +35,17 @@ export async function storeVerdicts(deps: StoreVerdictsDeps, params: StoreVerdic
   const open = await openBatch(db, batch, terms)
   if (!open) throw refuse("E_BATCH_UNKNOWN", "this coordinator did not build that batch")
   const drawn = await db.select().from(samples).where(eq(samples.batchId, batchId))
-  const bySample = new Map(drawn.map((row) => [row.sample, row]))
+  const again = second ? await db.select().from(reaudits).where(eq(reaudits.batchId, batchId)) : []
+  if (second && !again.some(({ candidates }) => candidates.includes(account))) {
+    throw refuse("E_VERDICT_LATE", `batch ${batch.number} is ${batch.state}, and no second draw names this account`)
+  }
+  const drawnAgain = new Map(again.map((row) => [row.sample, row]))
+  const bySample = new Map(
+    drawn.map((row) => {
+      const candidates = second ? (drawnAgain.get(row.sample)?.candidates ?? []) : candidatesOf(row)
+      return [row.sample, { ...row, candidates }]
+    }),
+  )
   const good: Checked[] = []
   const refused: VerdictsStored["refused"] = []
   for (const one of signed) {
@@ -48,13 +60,19 @@ export async function storeVerdicts(deps: StoreVerdictsDeps, params: StoreVerdic
     if (agrees && leaf.units !== one.verdict.units) refused.push({ sample: sample.sample, code: "E_VERDICT_UNITS" })
     else good.push({ ...one, sample, agrees, hash: verdictHash(one.verdict) })
   }
-  const conflicts = await keepVerdicts(db, batch, account, unique(good))
+  const rounds = second ? new Map(again.map(({ sample, round }) => [sample, round])) : undefined
+  const conflicts = await keepVerdicts(db, { batch, verifier: account, good: unique(good), rounds })
   refused.push(...conflicts.map((sample) => ({ sample, code: "E_VERDICT_CONFLICT" })))
   if (good.length > conflicts.length) wake.notify("verdict")
   return { stored: good.length - conflicts.length, refused }
 }
 
 type Checked = SignedVerdict & { sample: SampleRow; agrees: boolean; hash: Hex }
+
+/** R20: a call on chain makes those whom it names candidates too. */
+function candidatesOf({ candidates, called, calledUntil }: SampleRow): Address[] {
+  return calledUntil === null || called === null ? candidates : [...candidates, ...called]
+}
 
 /** The first of each sample: one submission may name a sample twice. */
 function unique(verdicts: readonly Checked[]): Checked[] {
@@ -101,8 +119,16 @@ async function isKeyOf(db: Db, { key, account, block }: { key: Address; account:
 
 const ROWS_AT_ONCE = 1_000
 
+type KeepParams = {
+  batch: BatchRow
+  verifier: Address
+  good: readonly Checked[]
+  /** Of second verdicts, the round that drew each sample. */
+  rounds: ReadonlyMap<number, number> | undefined
+}
+
 /** Stores them in one transaction; returns the samples for which this verifier has given another verdict before. */
-async function keepVerdicts(db: Db, batch: BatchRow, verifier: Address, good: readonly Checked[]): Promise<number[]> {
+async function keepVerdicts(db: Db, { batch, verifier, good, rounds }: KeepParams): Promise<number[]> {
   return db.transaction(async (t) => {
     const conflicts: number[] = []
     for (let at = 0; at < good.length; at += ROWS_AT_ONCE) {
@@ -122,6 +148,7 @@ async function keepVerdicts(db: Db, batch: BatchRow, verifier: Address, good: re
             verdictHash: hash,
             signature: signature.toLowerCase() as Hex,
             agrees,
+            round: rounds?.get(verdict.sample) ?? null,
           })),
         )
         .onConflictDoNothing()
@@ -145,23 +172,30 @@ async function keepVerdicts(db: Db, batch: BatchRow, verifier: Address, good: re
         )
       }
       if (fresh.size === 0) continue
+      const table = rounds ? reaudits : samples
       await t
-        .update(samples)
+        .update(table)
         .set({ state: "answered" })
-        .where(and(eq(samples.batchId, batch.batchId), inArray(samples.sample, [...fresh])))
+        .where(and(eq(table.batchId, batch.batchId), inArray(table.sample, [...fresh])))
       const told = some.filter((one) => fresh.has(one.sample.sample))
-      await t.insert(events).values(told.map((one) => taleOf(batch, verifier, one)))
+      await t.insert(events).values(told.map((one) => taleOf(batch, verifier, one, rounds !== undefined)))
     }
     return conflicts
   })
 }
 
-function taleOf(batch: BatchRow, verifier: Address, { sample, agrees }: Checked): typeof events.$inferInsert {
+function taleOf(
+  batch: BatchRow,
+  verifier: Address,
+  { sample, agrees }: Checked,
+  second: boolean,
+): typeof events.$inferInsert {
   const { taskIndex, shard, worker } = sample
   const what = agrees ? "the same result (R21)" : "another result (R20)"
+  const found = agrees ? "MATCHED" : "MISMATCHED"
   return {
-    code: agrees ? "AUDIT_MATCHED" : "AUDIT_MISMATCHED",
-    text: `task ${taskIndex} was drawn and audited: a verifier found ${what}`,
+    code: second ? `REAUDIT_${found}` : `AUDIT_${found}`,
+    text: `task ${taskIndex} was drawn and audited${second ? " again" : ""}: a verifier found ${what}`,
     jobId: batch.jobId,
     batchId: batch.batchId,
     shard,

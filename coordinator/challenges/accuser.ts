@@ -1,8 +1,9 @@
 import { and, eq, inArray, like } from "drizzle-orm"
 import type { Logger } from "pino"
 import { encodeFunctionData, zeroHash } from "viem"
-import { challengesAbi, disputeIdOf, splitBatchId } from "#protocol"
+import { challengesAbi, disputeIdOf, juryAbi, splitBatchId, type Terms, treePath } from "#protocol"
 import { verdictOf } from "../audits/storeVerdicts.ts"
+import { verdictSet } from "../audits/verdictSet.ts"
 import { attestationStruct, type BatchRow, batchStruct, parseTerms } from "../batches/batchRow.ts"
 import { drawCall } from "../batches/calls.ts"
 import { openBatch } from "../batches/openBatch.ts"
@@ -104,7 +105,10 @@ export function createAccuser({ db, chain, outbox, wake, log }: AccuserDeps): Ac
         verdict.signature,
       ],
     })
+    const seat = verdict.round === null ? undefined : await seatCall(batch, terms, verdict)
+    if (verdict.round !== null && !seat) return
     const queued = await db.transaction(async (t) => {
+      if (seat) await outbox.enqueue(t, seat)
       // What is resubmitted depends on the state: after the attestation the same mismatch is another call.
       const key = `mismatch:${disputeId}:${batch.state}`
       const call = { key, kind: "mismatch", to: deployment.contracts.challenges, data, maxAttempts: 5 }
@@ -119,6 +123,35 @@ export function createAccuser({ db, chain, outbox, wake, log }: AccuserDeps): Ac
     if (!queued) return
     log.warn({ batchId: batch.batchId, sample, verifier }, "mismatch found, posted to the jury")
     wake.notify("outbox")
+  }
+
+  /** R22: who was drawn to audit again is made a candidate first; what it found is a mismatch like any other then. */
+  async function seatCall(batch: BatchRow, terms: Terms, { sample, verifier, round }: typeof verdicts.$inferSelect) {
+    const drawn = await db.select().from(samples).where(eq(samples.batchId, batch.batchId))
+    const used = await db
+      .select()
+      .from(verdicts)
+      .where(and(eq(verdicts.batchId, batch.batchId), eq(verdicts.used, true)))
+    const set = verdictSet(drawn, used)
+    const first = set.used[sample]
+    if (!first || round === null || set.tree.root !== batch.verdictRoot) return undefined
+    const { units, verdictHash } = first
+    const data = encodeFunctionData({
+      abi: juryAbi,
+      functionName: "seatReauditor",
+      args: [
+        terms,
+        batchStruct(batch),
+        attestationStruct(batch),
+        sample,
+        BigInt(round),
+        verifier,
+        { verifier: first.verifier, units, verdictHash },
+        treePath(set.tree, sample),
+      ],
+    })
+    const key = `seat:${batch.batchId}:${sample}:${verifier}`
+    return { key, kind: "seat", to: deployment.contracts.jury, data, maxAttempts: 5 }
   }
 
   return {

@@ -87,7 +87,8 @@ export function createJuryClerk({ db, chain, outbox, wake, log }: JuryClerkDeps)
     const { disputeId, sample } = dispute
     const jurors = new Set((dispute.jurors ?? []).filter(({ weight }) => weight > 0).map(({ account }) => account))
     for (const verdict of await verdictsOn(dispute)) {
-      if (!jurors.has(verdict.verifier)) continue
+      // A second audit (R22) is work of its own on public leaves, as a juror's is: its seats are not lost to the jury.
+      if (!jurors.has(verdict.verifier) || verdict.round !== null) continue
       const data = encodeFunctionData({
         abi: juryAbi,
         functionName: "strike",

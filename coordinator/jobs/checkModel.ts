@@ -1,9 +1,15 @@
-import type { Port, Spec } from "#protocol"
+import type { JobSubmission, Port } from "#protocol"
 import { refuse } from "../errors.ts"
 import type { InspectedModel } from "./inspectChild.ts"
 
-/** Holds the spec to what the model's file says of itself. */
-export function checkModel(spec: Spec, model: InspectedModel): void {
+/** Holds terms and spec to what the model's file says of itself. */
+export function checkModel({ spec, terms }: JobSubmission, model: InspectedModel): void {
+  if (model.programRoot !== terms.programRoot) {
+    throw refuse("E_JOB_PROGRAM_ROOT", "terms.programRoot is not that of the model's program (R2)", {
+      terms: terms.programRoot,
+      model: model.programRoot,
+    })
+  }
   comparePorts("input", spec.model.inputs, model.inputs)
   comparePorts("output", spec.model.outputs, model.outputs)
   const { digestTensors } = spec.model

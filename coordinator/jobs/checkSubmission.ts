@@ -5,7 +5,6 @@ import {
   describeCapability,
   type JobSubmission,
   type Params,
-  programRoot,
   shardCount,
   specHash,
 } from "#protocol"
@@ -66,10 +65,7 @@ export function checkSubmission(given: CheckSubmissionParams): void {
   if (specHash(spec) !== terms.specHash) {
     throw refuse("E_JOB_SPEC_HASH", "terms.specHash is not the sha256 of the spec's canonical JSON")
   }
-  const { sha256, digestTensors, bytes } = spec.model
-  if (programRoot({ modelSha256: sha256, digestTensors }) !== terms.programRoot) {
-    throw refuse("E_JOB_PROGRAM_ROOT", "terms.programRoot does not follow from the model and its digest tensors")
-  }
+  const { bytes } = spec.model
   if (bytes > limits.modelBytes) {
     throw refuse("E_JOB_LIMITS", `the model has ${bytes} bytes; this coordinator takes ${limits.modelBytes}`)
   }

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises"
-import { createRunner, inspectModel, readModelInterface } from "#engine"
+import type { Hex } from "viem"
+import { compileProgram, createRunner, inspectModel, readModelInterface } from "#engine"
 import { isCodedError } from "#protocol"
 
 // A process of its own reads the model: what a hostile file makes it do ends with it.
@@ -13,6 +14,7 @@ export type InspectedModel = {
   outputs: { name: string; dtype: string; dims: number[] }[]
   digestTensors: string[]
   memoryTierGiB: number | undefined
+  programRoot: Hex
 }
 
 async function inspect(path: string): Promise<InspectReply> {
@@ -40,6 +42,7 @@ async function inspect(path: string): Promise<InspectReply> {
         outputs: outputs.map(port),
         digestTensors: digestTensors.map(({ name }) => name),
         memoryTierGiB,
+        programRoot: compileProgram(bytes).root,
       },
     }
   } catch (error) {

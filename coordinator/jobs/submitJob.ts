@@ -73,7 +73,10 @@ export async function submitJob(
     await checkUnposted(deps, account)
     await checkBalance(deps, submission)
     await checkArtifacts(deps, account, spec)
-    checkModel(spec, await deps.inspect({ path: deps.artifacts.path(spec.model.sha256), sha256: spec.model.sha256 }))
+    checkModel(
+      submission,
+      await deps.inspect({ path: deps.artifacts.path(spec.model.sha256), sha256: spec.model.sha256 }),
+    )
     const { root, tree } = await deps.hasher.checkInputs({
       jobSalt,
       tasks: terms.tasks,

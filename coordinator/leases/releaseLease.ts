@@ -44,7 +44,7 @@ export async function releaseLease(deps: ReleaseLeaseDeps, params: ReleaseLeaseP
   const rows = await query<{ shard: number }>(
     db,
     sql`WITH ended AS (
-        UPDATE leases SET state = 'released', end_at = ${endAt}, release_signature = ${signature}, end_reason = ${code}
+        UPDATE leases SET state = 'released', end_at = ${endAt}, release_signature = ${signature}, release_at = ${at}, end_reason = ${code}
         WHERE lease_hash = ${leaseHash} AND state = 'active'
         RETURNING lease_hash, job_id, shard, worker
       ), requeued AS (

@@ -106,6 +106,8 @@ export const leases = pgTable(
     /** Collateral promised for the range that this lease may become (R13). */
     collateral: uint("collateral").notNull(),
     releaseSignature: hex("release_signature"),
+    /** The time in the worker's signed release, which `endAt` is cut from: what answers a claim of equivocation. */
+    releaseAt: count("release_at"),
     endReason: text("end_reason"),
     createdAt: when("created_at").notNull().defaultNow(),
   },
@@ -304,6 +306,9 @@ export const samples = pgTable(
     askedTo: address("asked_to"),
     askedUntil: count("asked_until"),
     state: text("state").$type<"open" | "asked" | "answered" | "silent">().notNull(),
+    /** R20: whom a call on chain names, the candidates among them, and until when they may answer once it stands there. */
+    called: jsonb("called").$type<Address[]>(),
+    calledUntil: count("called_until"),
   },
   (t) => [
     primaryKey({ columns: [t.batchId, t.sample] }),
@@ -328,10 +333,51 @@ export const verdicts = pgTable(
     agrees: boolean("agrees").notNull(),
     /** Whether the attestation used it. */
     used: boolean("used").notNull().default(false),
+    /** R22: the round that drew the sample's verdict to be given a second time; null for a first verdict. */
+    round: integer("round"),
     receivedAt: when("received_at").notNull().defaultNow(),
   },
   (t) => [primaryKey({ columns: [t.batchId, t.sample, t.verifier] }), index("verdicts_verifier").on(t.verifier)],
 )
+
+/** R22: second seeds, as the chain has them. */
+export const rounds = pgTable("rounds", {
+  round: integer("round").primaryKey(),
+  block: count("block").notNull(),
+  time: count("time").notNull(),
+})
+
+/** R22: which round drew a batch, so that it is drawn once. */
+export const reauditedBatches = pgTable("reaudited_batches", {
+  batchId: uint("batch_id").primaryKey(),
+  round: integer("round").notNull(),
+})
+
+/** R22: a verdict that a round drew, and who audits its task again. */
+export const reaudits = pgTable(
+  "reaudits",
+  {
+    batchId: uint("batch_id").notNull(),
+    sample: integer("sample").notNull(),
+    round: integer("round").notNull(),
+    candidates: jsonb("candidates").$type<Address[]>().notNull(),
+    /** Whom it was handed to last, and until when (chain time) that one is waited for. */
+    askedTo: address("asked_to"),
+    askedUntil: count("asked_until"),
+    state: text("state").$type<"open" | "asked" | "answered">().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.batchId, t.sample] }), index("reaudits_state").on(t.state)],
+)
+
+/** R14: claims that we gave one shard to two workers, until they are answered. */
+export const equivocations = pgTable("equivocations", {
+  claimId: hex("claim_id").primaryKey(),
+  jobId: uint("job_id").notNull(),
+  shard: integer("shard").notNull(),
+  /** The lease that a release must have ended. */
+  firstHash: hex("first_hash").notNull(),
+  until: count("until").notNull(),
+})
 
 export const disputes = pgTable(
   "disputes",

@@ -1,20 +1,21 @@
 import { createHash } from "node:crypto"
 import type { Hex } from "viem"
-import type { ModelArtifact, ValueInfo } from "../backend.ts"
-import { extendModel } from "../onnx/extendModel.ts"
+import type { ModelArtifact } from "../backend.ts"
 import { readModel } from "../onnx/readModel.ts"
-import { upgradeOpset } from "../onnx/upgradeOpset.ts"
+import { compileProgram } from "../program/compileProgram.ts"
+import { normalizeModel } from "../program/normalizeModel.ts"
 import type { Runner } from "../run/runner.ts"
-import { chooseDigest } from "./chooseDigest.ts"
 import { estimateMemoryBytes, graphFlops } from "./cost.ts"
 import { graphValues } from "./graphValues.ts"
-import { assertFileSize, assertMarketModel, MODEL_LIMITS, type ModelLimits } from "./marketRules.ts"
-import { DIGEST_METADATA_KEY, interfaceOf } from "./modelInterface.ts"
+import { assertMarketModel, type ModelLimits } from "./marketRules.ts"
+import { interfaceOf } from "./modelInterface.ts"
 import { probeShapes } from "./probeShapes.ts"
 
 export type PreparedModel = Omit<ModelArtifact, "path"> & {
-  /** The market's artifact: the model with its digest tensors as extra outputs. What runs are these bytes. */
+  /** The market's artifact: the model as a program, its digest tensors put out as well. What runs are these bytes. */
   readonly bytes: Uint8Array
+  /** R2, version 1. */
+  readonly programRoot: Hex
   readonly digestNote: string
   readonly flops: number
   readonly memoryBytes: number
@@ -23,33 +24,24 @@ export type PreparedModel = Omit<ModelArtifact, "path"> & {
 export type PrepareModelDeps = { readonly runner: Runner; readonly limits?: ModelLimits }
 
 /**
- * Turns a requester's file into what a job commits to: refuses what the market cannot take, chooses the work digest
- * and exposes it. Preparing a prepared model changes nothing.
+ * Turns a requester's file into what a job commits to: refuses what cannot be exact, rewrites the rest into a program.
+ * Preparing a prepared model changes nothing.
  */
-export async function prepareModel(
-  { runner, limits = MODEL_LIMITS }: PrepareModelDeps,
-  file: Uint8Array,
-): Promise<PreparedModel> {
-  assertFileSize(file.byteLength, limits)
-  const bytes = upgradeOpset(file)
+export async function prepareModel(deps: PrepareModelDeps, file: Uint8Array): Promise<PreparedModel> {
+  const { bytes, digestTensors, digestNote } = await normalizeModel(deps, file)
   const model = readModel(bytes)
-  assertMarketModel(model, bytes.byteLength, limits)
-  const values = graphValues(model, await probeShapes(runner, bytes, model))
-  const known = interfaceOf(model)
-  const marked = model.metadata.has(DIGEST_METADATA_KEY)
-  const choice = marked
-    ? { tensors: known.digestTensors, note: "chosen when the model was prepared" }
-    : chooseDigest(values)
-  const prepared = marked || choice.tensors.length === 0 ? bytes : expose(bytes, choice.tensors)
+  const { inputs, outputs } = interfaceOf(model)
+  const values = graphValues(model, await probeShapes(deps.runner, bytes, model))
   return {
-    bytes: prepared,
-    sha256: sha256(prepared),
-    inputs: known.inputs,
-    outputs: known.outputs,
-    digestTensors: choice.tensors.map(({ name }) => name),
-    digestNote: choice.note,
+    bytes,
+    programRoot: compileProgram(bytes).root,
+    sha256: sha256(bytes),
+    inputs,
+    outputs,
+    digestTensors,
+    digestNote,
     flops: graphFlops(values),
-    memoryBytes: estimateMemoryBytes(values, prepared.byteLength),
+    memoryBytes: estimateMemoryBytes(values, bytes.byteLength),
   }
 }
 
@@ -68,13 +60,6 @@ export function modelArtifact(bytes: Uint8Array, path: string): ModelArtifact {
   assertMarketModel(model, bytes.byteLength)
   const { inputs, outputs, digestTensors } = interfaceOf(model)
   return { sha256: sha256(bytes), path, inputs, outputs, digestTensors: digestTensors.map(({ name }) => name) }
-}
-
-function expose(bytes: Uint8Array, tensors: readonly ValueInfo[]): Uint8Array {
-  return extendModel(bytes, {
-    outputs: tensors,
-    metadata: { [DIGEST_METADATA_KEY]: JSON.stringify(tensors.map(({ name }) => name)) },
-  })
 }
 
 function sha256(bytes: Uint8Array): Hex {

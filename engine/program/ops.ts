@@ -1,4 +1,4 @@
-import { type Dtype, elementCount, onnxNumberOf, type Tensor } from "#protocol"
+import { type Dtype, elementCount, onnxNumberOf } from "#protocol"
 import { type Builder, madeBy, type Value } from "./builder.ts"
 import { floats, int64s, tensorOf } from "./elements.ts"
 import { CAST_BOUNDS, losesSign } from "./primitive.ts"
@@ -119,7 +119,7 @@ export function createOps(builder: Builder) {
     if (sameDims(x.dims, dims)) return x
     const before = madeBy(x, "Reshape")
     if (before) return reshape(before.inputs[0]!, dims)
-    if (x.constant) return constant({ ...x.constant, dims: [...dims] })
+    if (x.constant) return constant({ ...x.constant, dims: [...dims] }, x.facts)
     return emit("Reshape", [x, builder.ints(dims)])
   }
 

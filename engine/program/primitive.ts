@@ -55,6 +55,9 @@ const F: Dtype[] = ["float32"]
 const ARITHMETIC: Dtype[] = ["float32", "int32", "int64"]
 const ORDERED: Dtype[] = ["float32", "int32", "int64", "uint8"]
 const INTEGERS: Dtype[] = ["int32", "int64"]
+// The greatest and least of int64 are wrong in onnxruntime (docs/primitives.md).
+const INT32: Dtype[] = ["int32"]
+const REDUCIBLE: Dtype[] = ["float32", "int32", "uint8"]
 
 const READERS: Readonly<Record<string, Reader>> = {
   Add: binary(PRIMITIVES.ADD, ARITHMETIC),
@@ -86,8 +89,8 @@ const READERS: Readonly<Record<string, Reader>> = {
   Or: binary(PRIMITIVES.OR, ["bool"]),
   Xor: binary(PRIMITIVES.XOR, ["bool"]),
   Not: unary(PRIMITIVES.NOT, ["bool"]),
-  Min: binary(PRIMITIVES.MIN, INTEGERS),
-  Max: binary(PRIMITIVES.MAX, INTEGERS),
+  Min: binary(PRIMITIVES.MIN, INT32),
+  Max: binary(PRIMITIVES.MAX, INT32),
   Where: where,
   Cast: cast,
   Identity: (node) => {
@@ -422,7 +425,7 @@ function ordered(x: ProgramValue, signedZeros: boolean): void {
 function reduction(code: number): Reader {
   return (node) => {
     const x = only(node, ["axes", "keepdims"])
-    typed(x, ORDERED)
+    typed(x, REDUCIBLE)
     ordered(x, true)
     const [axis] = integers(node, "axes", 1)
     const keep = integer(node, "keepdims")

@@ -57,10 +57,11 @@ type Context = {
 function remake(context: Context, value: Value): Value {
   const { o, now } = context
   if (value.input !== undefined) return o.builder.input(value.input, value.dtype, value.dims)
-  if (value.constant) return o.constant(value.constant)
+  if (value.constant) return o.constant(value.constant, value.facts)
+  if (value.node!.op === "MatMul" && value.node!.inputs[1]!.constant) return product(context, value)
   return (
     scaledProduct(context, value) ??
-    foldedProduct(context, value) ??
+    sharedFactor(context, value) ??
     laterQuotient(context, value) ??
     joinedSum(context, value) ??
     o.emit(value.node!.op, value.node!.inputs.map(now), value.node!.attributes)
@@ -70,50 +71,52 @@ function remake(context: Context, value: Value): Value {
 /** c * x, or x / c, where x is made of a product: the factor goes into its weights. */
 function scaledProduct(context: Context, value: Value): Value | undefined {
   const scale = factorOf(value)
-  return scale?.by.constant && elementCount(scale.by.dims) === 1
-    ? scaled(context, scale.of, scale.factor, value)
-    : undefined
+  const number = scale && elementCount(scale.by.dims) === 1 && scale.of.dims.length === value.dims.length
+  return number ? scaled(context, scale.of, scale.factor) : undefined
 }
 
 /** The value times a number without a pass of its own, or undefined where that is not to be had. */
-function scaled(context: Context, value: Value, factor: number, reader: Value): Value | undefined {
-  const { o, now, single } = context
+function scaled(context: Context, value: Value, factor: number): Value | undefined {
+  return context.single(value) ? scaledAnew(context, value, factor) : undefined
+}
+
+/** The same, whoever else may read the value as it was. */
+function scaledAnew(context: Context, value: Value, factor: number): Value | undefined {
+  const { o, now } = context
   const { node } = value
-  if (!node || !single(value) || (value.dims.length !== reader.dims.length && reader.node?.op === "Mul"))
-    return undefined
-  const [a, b] = node.inputs as [Value, Value]
-  switch (node.op) {
-    case "MatMul":
-      if (b.constant) return o.matMul(now(a), o.constant(times(b.constant, factor)))
-      return inner(a)
+  const [a, b] = (node?.inputs ?? []) as [Value, Value]
+  switch (node?.op) {
+    case "MatMul": {
+      if (b.constant) return product(context, value, factor)
+      // Of two computed factors the first takes it.
+      const rest = scaled(context, a, factor)
+      return rest && o.emit("MatMul", [rest, now(b)])
+    }
     case "Add": {
-      if (!b.constant) return undefined
-      const rest = scaled(context, a, factor, value)
-      return rest && o.add(rest, o.constant(times(b.constant, factor)))
+      const rest = b.constant && scaled(context, a, factor)
+      return rest && offsetBy(o, rest, o.constant(times(b.constant!, factor)))
     }
     case "Reshape":
     case "Transpose":
     case "Slice": {
-      const rest = scaled(context, a, factor, value)
+      const rest = scaled(context, a, factor)
       return rest && o.emit(node.op, [rest, ...node.inputs.slice(1).map(now)], node.attributes)
     }
     default:
       return undefined
   }
-
-  /** Of two computed factors the first takes it. */
-  function inner(first: Value): Value | undefined {
-    const rest = scaled(context, first, factor, value)
-    return rest && o.emit("MatMul", [rest, now(b)])
-  }
 }
 
-/** (x * g + b) W is x (g W) + b W: where products alone read the left side, it needs no passes. */
-function foldedProduct(context: Context, value: Value): Value | undefined {
+/**
+ * A product with constants, times a number. (x * g + b) W is x (g W) + b W: where products alone read the left side, it
+ * needs no passes.
+ */
+function product(context: Context, value: Value, factor = 1): Value {
   const { o, now } = context
-  if (value.node?.op !== "MatMul") return undefined
-  const [a, w] = value.node.inputs as [Value, Value]
-  if (!w.constant || w.dims.length !== 2 || !a.node || !onlyProducts(context, a)) return undefined
+  const [a, w] = value.node!.inputs as [Value, Value]
+  const weights = times(w.constant!, factor)
+  const plain = (left: Value) => (w.dims.length === 2 ? peeled(o, left, weights) : o.matMul(left, o.constant(weights)))
+  if (w.dims.length !== 2 || !a.node || !onlyProducts(context, a)) return plain(now(a))
   const width = w.dims[0]!
   const offset = a.node.op === "Add" && alongLast(a.node.inputs[1]!, a, width) ? a.node.inputs[1]! : undefined
   const inner = offset ? a.node.inputs[0]! : a
@@ -124,12 +127,32 @@ function foldedProduct(context: Context, value: Value): Value | undefined {
     alongLast(scale.by, inner, width) &&
     scale.of.dims.length === a.dims.length &&
     scale.of.dims.at(-1) === width
-  if (!usable) return undefined
-  const weights = scale.inverse
-    ? weighted(w.constant, inverted(scale.by.constant!))
-    : weighted(w.constant, scale.by.constant!)
-  const product = o.matMul(now(scale.of), o.constant(weights))
-  return offset ? o.add(product, o.constant(applied(offset.constant!, w.constant))) : product
+  if (!usable) return plain(now(a))
+  const by = scale.inverse ? inverted(scale.by.constant!) : scale.by.constant!
+  const result = peeled(o, now(scale.of), weighted(weights, by))
+  return offset ? o.add(result, o.constant(applied(offset.constant!, weights))) : result
+}
+
+/** A number that the left side is multiplied by goes into the weights too. */
+function peeled(o: Ops, left: Value, weights: Tensor): Value {
+  const scale = factorOf(left)
+  if (!scale || elementCount(scale.by.dims) !== 1 || scale.of.dims.length !== left.dims.length)
+    return o.matMul(left, o.constant(weights))
+  return o.matMul(scale.of, o.constant(times(weights, scale.factor)))
+}
+
+/** x (erf(c x) + 1) is t (erf(t) + 1) / c with t = c x, which the weights before it give for nothing. */
+function sharedFactor(context: Context, value: Value): Value | undefined {
+  const { o, now, single, readers, kept } = context
+  if (value.node?.op !== "Mul") return undefined
+  const [x, sum] = value.node.inputs[1]!.node?.op === "Add" ? value.node.inputs : [...value.node.inputs].reverse()
+  const [erf, one] = sum!.node?.op === "Add" && single(sum!) ? sum!.node.inputs : []
+  const inner = erf?.node?.op === "Erf" && single(erf) ? erf.node.inputs[0]! : undefined
+  const scale = inner && single(inner) ? factorOf(inner) : undefined
+  if (!one?.constant || scale?.of !== x || elementCount(scale!.by.dims) !== 1) return undefined
+  if (kept.has(x!) || readers.get(x!)?.length !== 2) return undefined
+  const t = scaledAnew(context, x!, scale!.factor)
+  return t && o.mul(o.mul(t, o.add(o.erf(t), now(one))), o.scalar(1 / scale!.factor))
 }
 
 /** (x / s) V is (x V) / s where s has one number a row: the quotient of the narrower side. */
@@ -144,15 +167,16 @@ function laterQuotient({ o, now, single }: Context, value: Value): Value | undef
   return o.div(o.emit("MatMul", [now(x), now(b)]), now(s))
 }
 
-/** (x + c) + d is x + (c + d). */
 function joinedSum({ o, now, single }: Context, value: Value): Value | undefined {
-  if (value.node?.op !== "Add") return undefined
+  if (value.node?.op !== "Add" || value.dtype !== "float32") return undefined
   const [a, d] = value.node.inputs as [Value, Value]
-  const before = now(a)
-  if (!d.constant || !single(a) || before.node?.op !== "Add" || d.dtype !== "float32") return undefined
-  const [x, c] = before.node.inputs as [Value, Value]
-  if (!c.constant || c.dims.length > 1 || d.dims.length > 1) return undefined
-  return o.add(x, o.add(c, d))
+  return d.constant && single(a) ? offsetBy(o, now(a), now(d)) : undefined
+}
+
+/** (x + c) + d is x + (c + d). */
+function offsetBy(o: Ops, value: Value, d: Value): Value {
+  const [x, c] = value.node?.op === "Add" ? value.node.inputs : []
+  return x && c?.constant && c.dims.length <= 1 && d.dims.length <= 1 ? o.add(x, o.add(c, d)) : o.add(value, d)
 }
 
 type Factor = { readonly of: Value; readonly by: Value; readonly factor: number; readonly inverse: boolean }
@@ -192,6 +216,7 @@ function onlyProducts({ readers, kept }: Context, value: Value): boolean {
 // --- constants, in doubles and rounded once ---
 
 function times(tensor: Tensor, factor: number): Tensor {
+  if (factor === 1) return tensor
   return floats(
     tensor.dims,
     (elementsOf(tensor) as Float32Array).map((value) => value * factor),

@@ -9,6 +9,8 @@ import { checkInput, missingInput } from "../inputs/checkInput.ts"
 import { assertMarketModel } from "../model/marketRules.ts"
 import { interfaceOf } from "../model/modelInterface.ts"
 import { readModel } from "../onnx/readModel.ts"
+import { canonicalNaN } from "../program/canonicalNaN.ts"
+import { compileProgram } from "../program/compileProgram.ts"
 import type { ChildSettings, ProbedValue, Reply, Request } from "./messages.ts"
 import { loadError, runError } from "./ortErrors.ts"
 import { fromOrt, toOrt } from "./ortTensor.ts"
@@ -71,6 +73,8 @@ async function answer(request: Exclude<Request, { type: "source" }>): Promise<Re
       return { type: "ran", id: request.id, outputs: await run(await session(request.sha256), request.inputs) }
     case "probe":
       return { type: "probed", id: request.id, values: await probe(request.path) }
+    case "program":
+      return { type: "program", id: request.id, root: compileProgram(await readSource(request.sha256)).root }
   }
 }
 
@@ -85,7 +89,9 @@ async function run(loaded: Loaded, inputs: readonly Tensor[]): Promise<Tensor[]>
     throw runError(cause)
   })
   const outputs = loaded.outputs.map((output) => {
-    const tensor = fromOrt(fetched[output.name]!, output.name)
+    const raw = fromOrt(fetched[output.name]!, output.name)
+    // Payload and sign of a NaN are the processor's: no exact result may depend on them.
+    const tensor = settings.profile.numericClass === "exact" ? canonicalNaN(raw) : raw
     if (tensor.dtype !== output.dtype || tensor.dims.join() !== output.dims.join())
       throw engineError(
         "E_RUN_FAILED",
@@ -109,21 +115,26 @@ async function session(sha256: Hex): Promise<Loaded> {
     sessions.set(sha256, warm)
     return warm
   }
-  const path = sources.get(sha256)
-  if (!path) throw engineError("E_RUN_NOT_LOADED", `no model ${sha256} was given to this process`)
-  const loaded = await load(path, sha256)
+  const loaded = await load(sha256)
   sessions.set(sha256, loaded)
   await evict()
   return loaded
 }
 
-async function load(path: string, sha256: Hex): Promise<Loaded> {
+async function readSource(sha256: Hex): Promise<Buffer> {
+  const path = sources.get(sha256)
+  if (!path) throw engineError("E_RUN_NOT_LOADED", `no model ${sha256} was given to this process`)
   const bytes = await readFile(path)
   const got = `0x${createHash("sha256").update(bytes).digest("hex")}`
   if (got !== sha256)
     throw engineError("E_MODEL_INVALID", `the stored model has the hash ${got} where ${sha256} was named`, {
       remedy: "delete it from the cache, so that it is fetched again",
     })
+  return bytes
+}
+
+async function load(sha256: Hex): Promise<Loaded> {
+  const bytes = await readSource(sha256)
   const model = readModel(bytes)
   assertMarketModel(model, bytes.byteLength)
   const { inputs, outputs, digestTensors } = interfaceOf(model)

@@ -19,6 +19,7 @@ export type Request =
   | { readonly type: "load"; readonly id: number; readonly sha256: Hex; readonly fresh: boolean }
   | { readonly type: "run"; readonly id: number; readonly sha256: Hex; readonly inputs: readonly Tensor[] }
   | { readonly type: "probe"; readonly id: number; readonly path: string }
+  | { readonly type: "program"; readonly id: number; readonly sha256: Hex }
 
 /** A value as onnxruntime sees it after it inferred shapes; a string or -1 is a dimension that it could not infer. */
 export type ProbedValue = {
@@ -37,4 +38,5 @@ export type Reply =
     }
   | { readonly type: "ran"; readonly id: number; readonly outputs: readonly Tensor[] }
   | { readonly type: "probed"; readonly id: number; readonly values: readonly ProbedValue[] }
+  | { readonly type: "program"; readonly id: number; readonly root: Hex }
   | { readonly type: "failed"; readonly id: number; readonly detail: EngineErrorDetail }

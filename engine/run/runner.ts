@@ -37,6 +37,8 @@ export type Runner = {
     tasks: Iterable<readonly Tensor[]> | AsyncIterable<readonly Tensor[]>,
     signal?: AbortSignal,
   ): AsyncIterable<Tensor[]>
+  /** The root of a loaded model read as a program (R2, version 1); an E_MODEL error where it is none. */
+  programRoot(sha256: Hex): Promise<Hex>
   /** What onnxruntime infers about every output of a model, without running it. */
   probe(bytes: Uint8Array): Promise<readonly ProbedValue[]>
   /** Ends the process; what is under way fails with E_RUN_CLOSED. */
@@ -76,7 +78,7 @@ export function createRunner(options: RunnerOptions = {}): Runner {
   function post(call: Call): void {
     child ??= start()
     const { request } = call
-    if (request.type === "load" || request.type === "run") {
+    if (request.type !== "probe") {
       const path = paths.get(request.sha256)
       if (path && !told.has(request.sha256)) {
         child.send({ type: "source", sha256: request.sha256, path })
@@ -215,6 +217,12 @@ export function createRunner(options: RunnerOptions = {}): Runner {
     }
   }
 
+  async function programRoot(sha256: Hex): Promise<Hex> {
+    const reply = await ask({ type: "program", id: nextId++, sha256 })
+    if (reply.type !== "program") throw unexpected(reply)
+    return reply.root
+  }
+
   async function probe(bytes: Uint8Array): Promise<readonly ProbedValue[]> {
     const id = nextId++
     const path = await scratchFile(`probe-${id}`, bytes)
@@ -242,7 +250,7 @@ export function createRunner(options: RunnerOptions = {}): Runner {
     if (scratch) await rm(await scratch, { recursive: true, force: true })
   }
 
-  return { profile, load, run, runMany, probe, close }
+  return { profile, load, run, runMany, programRoot, probe, close }
 }
 
 function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

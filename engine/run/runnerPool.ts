@@ -37,6 +37,7 @@ export function createRunnerPool({ processes, ...options }: RunnerPoolOptions): 
         await Promise.all(lanes.map((lane) => lane.stop()))
       }
     },
+    programRoot: (sha256) => first.programRoot(sha256),
     probe: (bytes) => first.probe(bytes),
     close: async () => {
       await Promise.all(runners.map((runner) => runner.close()))

@@ -51,6 +51,22 @@ export function rootFromChunk(shape: Pick<Tensor, "dtype" | "dims">, opening: Ch
   return wrapTreeRoot(shape, treeRoot)
 }
 
+/** What stands in a chunk's place at the bottom of its tree. */
+export function leafOfChunk(chunk: Hex, key?: DigestKey): Hex {
+  return hexOf(chunkLeaf(bytesOf(chunk), prefixFor(key)))
+}
+
+/** What a tensor root covers before the tree: `dtype uint8, rank uint8, dims uint64 each`. */
+export function tensorHeader({ dtype, dims }: Pick<Tensor, "dtype" | "dims">): Hex {
+  const bytes = Buffer.alloc(2 + 8 * dims.length)
+  bytes[0] = onnxNumberOf(dtype)
+  bytes[1] = dims.length
+  dims.forEach((dim, i) => {
+    bytes.writeBigUInt64BE(BigInt(dim), 2 + 8 * i)
+  })
+  return hexOf(bytes)
+}
+
 function prefixFor(key: DigestKey | undefined): Uint8Array {
   return key === undefined ? LEAF_PREFIX : keyedPrefix(key)
 }
@@ -74,15 +90,7 @@ function wrapRoot(tensor: Tensor, treeRoot: Uint8Array): Hex {
 }
 
 function wrapTreeRoot({ dtype, dims }: Pick<Tensor, "dtype" | "dims">, treeRoot: Uint8Array): Hex {
-  const bytes = Buffer.alloc(3 + 8 * dims.length + 32)
-  bytes[0] = ROOT_TAG
-  bytes[1] = onnxNumberOf(dtype)
-  bytes[2] = dims.length
-  dims.forEach((dim, i) => {
-    bytes.writeBigUInt64BE(BigInt(dim), 3 + 8 * i)
-  })
-  bytes.set(treeRoot, 3 + 8 * dims.length)
-  return hexOf(sha256(bytes))
+  return hexOf(sha256(Buffer.concat([Uint8Array.of(ROOT_TAG), bytesOf(tensorHeader({ dtype, dims })), treeRoot])))
 }
 
 function checkTensor(tensor: Tensor): void {

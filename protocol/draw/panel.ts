@@ -4,6 +4,8 @@ import { hashWords } from "../hashing/words.ts"
 
 export const PANEL_SIZE = 16
 export const CANDIDATES = 3
+/** A sample whose candidates are all silent is called to them and five more (R20). */
+export const CALLED = 8
 /** How far past the panel the search for another owner goes. */
 export const PANEL_EXTRA = 256
 
@@ -23,13 +25,15 @@ export type CandidatesParams = {
   executor: Address
   /** Owners by panel place at the commit block: 16, or more where the first 16 are all the executor's. */
   owners: readonly Address[]
+  /** How many are drawn: the candidates, or all that are called. The first ones are the same. */
+  count?: number
 }
 
 /**
  * Panel places of a sample's candidates, in order, drawn without replacement among the places of other owners (R20).
  * Empty only where every given owner is the executor: the caller then looks up more places (up to 16 + 256).
  */
-export function candidatePlaces({ seed, sample, executor, owners }: CandidatesParams): number[] {
+export function candidatePlaces({ seed, sample, executor, owners, count = CANDIDATES }: CandidatesParams): number[] {
   const pool: number[] = []
   for (let j = 0; j < PANEL_SIZE; j++) if (!isAddressEqual(owners[j]!, executor)) pool.push(j)
   if (pool.length === 0) {
@@ -37,7 +41,7 @@ export function candidatePlaces({ seed, sample, executor, owners }: CandidatesPa
     return place < 0 ? [] : [place]
   }
   const chosen: number[] = []
-  for (let c = 0; c < CANDIDATES && pool.length > 0; c++) {
+  for (let c = 0; c < count && pool.length > 0; c++) {
     const x = seatOf(hashWords(TAGS.candidate, seed, sample, c), pool.length)
     chosen.push(pool[x]!)
     pool[x] = pool.at(-1)!

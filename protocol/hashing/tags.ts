@@ -37,4 +37,6 @@ export const TAGS = {
   find: tag("find"),
   game: tag("game"),
   gameVerdict: tag("game.verdict"),
+  reaudit: tag("reaudit"),
+  reauditor: tag("reauditor"),
 } as const

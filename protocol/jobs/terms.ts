@@ -27,7 +27,8 @@ export type Terms = {
   readonly specHash: Hex
 }
 
-export const TERMS_VERSION = 0
+/** Of new jobs: `programRoot` is that of a program, and the dispute game judges. A jury judges jobs of version 0. */
+export const TERMS_VERSION = 1
 export const JOB_KINDS = { batch: 0, session: 1, training: 2 } as const
 export const JOB_CLASSES = { exact: 0, tolerant: 1 } as const
 export type JobClass = keyof typeof JOB_CLASSES

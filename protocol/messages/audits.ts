@@ -43,6 +43,8 @@ export const AuditBundleSchema = z.object({
   samples: z.array(AuditSampleSchema).min(1).max(MAX_SAMPLES),
   /** A bundle with those tasks only. */
   inputs: Sha256Schema,
+  /** R22: the round whose seed drew these verdicts to be given a second time; absent in a first audit. */
+  round: Uint32Schema.optional(),
 })
 export type AuditBundle = z.output<typeof AuditBundleSchema>
 

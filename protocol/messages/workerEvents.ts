@@ -26,6 +26,15 @@ export const WorkerEventSchema = z.discriminatedUnion("kind", [
   z.object({ at, kind: z.literal("disputed"), disputeId: DisputeIdSchema, move: z.string(), text: z.string(), tx }),
   z.object({
     at,
+    kind: z.literal("proved"),
+    batchId: BatchIdSchema,
+    sample: z.int(),
+    verifier: AddressSchema,
+    fault: z.enum(["copied", "madeUp"]),
+    tx,
+  }),
+  z.object({
+    at,
     kind: z.literal("committed"),
     batchId: BatchIdSchema,
     by: z.enum(["coordinator", "self"]),

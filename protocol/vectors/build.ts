@@ -22,7 +22,8 @@ import type { Dtype } from "../commitments/tensor.ts"
 import { keyedTensorRoot, openChunk, tensorRoot } from "../commitments/tensorRoot.ts"
 import { createPermutation, feistelWidth } from "../draw/feistel.ts"
 import { jurors, jurySeats } from "../draw/jury.ts"
-import { candidateOwners, candidatePlaces, panelSeats } from "../draw/panel.ts"
+import { CALLED, candidateOwners, candidatePlaces, panelSeats } from "../draw/panel.ts"
+import { isReaudited, reauditors, reauditSeats } from "../draw/reaudit.ts"
 import { sampleCount, samplePositions } from "../draw/samples.ts"
 import { drawSeed } from "../draw/seed.ts"
 import { TAGS } from "../hashing/tags.ts"
@@ -114,6 +115,7 @@ export async function buildVectors() {
     })),
     panels: [1, 4, 7, 1000].map((seatCount) => ({ seed: SEED, seatCount, seats: panelSeats(SEED, seatCount, 20) })),
     candidates: candidates(),
+    secondAudits: secondAudits(),
     juries: juries(),
     verdicts: verdicts(),
     signed: await signed(),
@@ -316,9 +318,32 @@ function candidates() {
   return Object.entries(lists).flatMap(([name, owners]) =>
     [0, 1, 2].map((sample) => {
       const params = { seed: SEED, sample, executor, owners }
-      return { name, ...params, places: candidatePlaces(params), candidates: candidateOwners(params) }
+      const called = candidateOwners({ ...params, count: CALLED })
+      return { name, ...params, places: candidatePlaces(params), candidates: candidateOwners(params), called }
     }),
   )
+}
+
+function secondAudits() {
+  const seed = bytes32("beacon of a round")
+  const [executor, first] = [addressOf("worker 0"), addressOf("ann")]
+  const owners = Array.from({ length: 16 }, (_, j) => [first, executor, addressOf("bob"), addressOf("cid")][(j * 7) % 4]!)
+  return [0, 1, 5].map((sample) => {
+    const about = { seed, batchId: BATCH, sample }
+    return {
+      ...about,
+      drawn: [1, 1_000, 5_000, 10_000].map((reauditRate) => ({
+        reauditRate,
+        is: isReaudited({ ...about, reauditRate }) ? 1 : 0,
+      })),
+      seatCount: 1_000_003,
+      seats: reauditSeats(about, 1_000_003),
+      owners,
+      executor,
+      first,
+      reauditors: reauditors({ owners, executor, first }),
+    }
+  })
 }
 
 function juries() {

@@ -94,6 +94,8 @@ export function describeWorkerEvent(event: WorkerEvent): string {
       return `juror: ${event.phase}`
     case "disputed":
       return event.text
+    case "proved":
+      return `proved on chain that ${event.verifier} ${event.fault === "copied" ? "copied" : "made up"} its verdict on sample ${event.sample}`
     case "committed":
       return `committed in batch ${shortHex(formatBatchId(event.batchId))} by ${event.by === "self" ? "itself" : "the coordinator"}`
     case "paid":

@@ -3,11 +3,9 @@ pragma solidity ^0.8.37;
 
 import {IDisputeGame} from "../../contracts/interfaces/IDisputeGame.sol";
 import {IJury} from "../../contracts/interfaces/IJury.sol";
-import {IRegistry} from "../../contracts/interfaces/IRegistry.sol";
 import {Game} from "../../contracts/libraries/Game.sol";
 import {Tensors} from "../../contracts/libraries/Tensors.sol";
 import {SignedLeaf} from "../../contracts/types/Disputes.sol";
-import {Opened, Operation} from "../../contracts/types/Program.sol";
 import {Verdict} from "../../contracts/types/Messages.sol";
 import {Terms} from "../../contracts/types/Terms.sol";
 import {TestTrees} from "./support/TestTrees.sol";

@@ -51,6 +51,28 @@ contract VectorsSeats {
     }
 }
 
+/// @notice The same, for a stated number of seats.
+contract VectorsBook {
+    uint256 public immutable SEATS;
+    mapping(uint256 seat => address) public owners;
+
+    constructor(uint256 seats) {
+        SEATS = seats;
+    }
+
+    function set(uint256 seat, address owner) external {
+        owners[seat] = owner;
+    }
+
+    function seatCountAt(bytes32, uint256) external view returns (uint256) {
+        return SEATS;
+    }
+
+    function seatOwnerAt(bytes32, uint256 seat, uint256) external view returns (address) {
+        return owners[seat];
+    }
+}
+
 /// @notice Solidity's side of `protocol/vectors/vectors.json`: the same bytes as in TypeScript.
 /// @dev Every value is read in a call of its own, because the file would fill the test's memory otherwise.
 contract VectorsTest {
@@ -400,8 +422,58 @@ contract VectorsTest {
             for (uint256 c; c < drawn.length; ++c) {
                 require(drawn[c] == expected[c], "candidate");
             }
+            drawn = Draw.drawn(
+                IRegistry(address(seats)),
+                0,
+                0,
+                seed,
+                uint32(num(place, ".sample")),
+                account(place, ".executor"),
+                Draw.CALLED
+            );
+            expected = accounts(string.concat(place, ".called"));
+            same(drawn.length, expected.length, "called");
+            for (uint256 c; c < drawn.length; ++c) {
+                require(drawn[c] == expected[c], "called");
+            }
         }
         some(i, "candidates");
+    }
+
+    function test_R22_secondAudits() public {
+        uint256 i;
+        for (string memory place; has(place = item(".secondAudits", i)); ++i) {
+            (bytes32 seed, uint256 batchId, uint32 sample) =
+                (word(place, ".seed"), num(place, ".batchId"), uint32(num(place, ".sample")));
+            uint256 r;
+            for (string memory rate; has(rate = item(string.concat(place, ".drawn"), r)); ++r) {
+                bool drawn = Draw.isReaudited(seed, batchId, sample, num(rate, ".reauditRate"));
+                same(drawn ? 1 : 0, num(rate, ".is"), "drawn again");
+            }
+            some(r, "rates");
+            uint256[] memory numbers_ = numbers(string.concat(place, ".seats"));
+            VectorsBook book = new VectorsBook(num(place, ".seatCount"));
+            address[] memory owners = accounts(string.concat(place, ".owners"));
+            for (uint256 j; j < numbers_.length; ++j) {
+                book.set(numbers_[j], owners[j]);
+            }
+            address[] memory found = Draw.reauditors(
+                IRegistry(address(book)),
+                0,
+                0,
+                seed,
+                batchId,
+                sample,
+                account(place, ".executor"),
+                account(place, ".first")
+            );
+            address[] memory expected = accounts(string.concat(place, ".reauditors"));
+            same(found.length, expected.length, "re-auditors");
+            for (uint256 c; c < found.length; ++c) {
+                require(found[c] == expected[c], "re-auditor");
+            }
+        }
+        some(i, "second audits");
     }
 
     // -- Signatures --------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ import {
   type AuditSample,
   batchIdOf,
   placeOf,
-  programRoot,
   type Spec,
   specHash,
   type Terms,
@@ -26,30 +25,39 @@ export async function checkAudit(
   await checkDraw(chain, { batch, terms, seed })
   checkProgram(spec, terms)
   const draw = await readDraw(chain, { batch, terms, seed })
-  for (const sample of samples) await checkSample({ draw, terms, account }, sample)
+  for (const sample of samples) {
+    checkSample(draw, sample)
+    await checkCandidate({ chain, account, draw }, { batch, terms, seed, sample: sample.sample })
+    checkTaskInput(terms, sample)
+  }
   return draw
 }
 
+/** That its model is the program in the terms is checked on the file (R2), by `ModelChecks`. */
 export function checkProgram(spec: Spec, terms: Terms): void {
   if (specHash(spec) !== terms.specHash) throw refuse("the spec is not the one in the terms")
-  const { sha256: modelSha256, digestTensors } = spec.model
-  if (programRoot({ modelSha256, digestTensors }) !== terms.programRoot) {
-    throw refuse("the spec's model is not the program in the terms (R2)")
-  }
 }
 
-type CheckSampleDeps = { draw: Draw; terms: Terms; account: Address }
-
-async function checkSample({ draw, terms, account }: CheckSampleDeps, given: AuditSample): Promise<void> {
+/** The sample's place follows from the seed (R19). */
+export function checkSample(draw: Draw, given: AuditSample): void {
   const { sample, position, taskIndex } = given
   if (draw.positions[sample] !== position || placeOf(draw.layout, position).taskIndex !== taskIndex) {
     throw refuse(`sample ${sample} is not task ${taskIndex} at position ${position} (R19)`)
   }
+}
+
+type CandidateDeps = { chain: Chain; account: Address; draw: Draw }
+type CandidateParams = Pick<AuditBundle, "batch" | "terms" | "seed"> & { sample: number }
+
+/** One of the three, or one that was called on chain since (R20). */
+async function checkCandidate({ chain, account, draw }: CandidateDeps, params: CandidateParams): Promise<void> {
+  const { batch, terms, seed, sample } = params
   const candidates = await draw.candidatesOf(sample)
-  if (!candidates.some((candidate) => isAddressEqual(candidate, account))) {
-    throw refuse(`this account is no candidate of sample ${sample} (R20)`)
-  }
-  checkTaskInput(terms, given)
+  if (candidates.some((candidate) => isAddressEqual(candidate, account))) return
+  const executor = draw.rangeOf(sample).worker
+  const asked = [terms.capability, batch.commitBlock, seed, sample, executor, account] as const
+  if (await chain.jury.read.isCandidate(asked)) return
+  throw refuse(`this account is no candidate of sample ${sample} (R20)`)
 }
 
 export type TaskInput = Pick<AuditSample, "taskIndex" | "inputCommitment" | "inputProof">

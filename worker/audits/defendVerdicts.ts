@@ -137,7 +137,10 @@ type MismatchParams = {
   offset: number
 }
 
-async function postMismatch({ chain, sender }: DefendDeps, params: MismatchParams): Promise<void> {
+export async function postMismatch(
+  { chain, sender }: Pick<DefendDeps, "chain" | "sender">,
+  params: MismatchParams,
+): Promise<void> {
   const { batch, terms, attestation, data, signed, ordinal, offset } = params
   const { batchId, sample, verifier } = signed.verdict
   const [, { phase }] = await chain.jury.read.disputeOf([disputeIdOf({ batchId, sample, verifier })])

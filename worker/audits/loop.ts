@@ -3,7 +3,8 @@ import { isTransient } from "../api/peer.ts"
 import { askForAudit } from "../api/routes.ts"
 import { codeOf, textOf } from "../errors.ts"
 import { pause } from "../support/sleep.ts"
-import { type AuditDeps, giveVerdicts } from "./giveVerdicts.ts"
+import type { AuditDeps } from "./computeVerdicts.ts"
+import { giveVerdicts } from "./giveVerdicts.ts"
 
 const WAIT_SECONDS = 20
 const RETRY_MS = 1500

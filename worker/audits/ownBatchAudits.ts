@@ -6,8 +6,9 @@ import { jobOfBatch } from "../chain/batches.ts"
 import type { ChainEvent } from "../chain/watch.ts"
 import { codeOf, textOf } from "../errors.ts"
 import { pause } from "../support/sleep.ts"
+import type { AuditDeps } from "./computeVerdicts.ts"
 import { readDraw, readSeed, STATE } from "./draw.ts"
-import { type AuditDeps, giveVerdicts } from "./giveVerdicts.ts"
+import { giveVerdicts } from "./giveVerdicts.ts"
 
 export type OwnBatchAuditsDeps = Omit<AuditDeps, "peer"> & {
   batches: BatchBook

@@ -18,6 +18,8 @@ export type RecomputeDeps = {
 }
 export type RecomputeParams = {
   spec: Spec
+  /** Of the terms. */
+  programRoot: Hex
   inputs: Hex
   tasks: readonly { index: number; salt: Hex; inputCommitment: Hex }[]
   signal: AbortSignal
@@ -28,7 +30,7 @@ const HEADER_BYTES = 2 * 1024 * 1024
 /** Runs tasks again, from the job's own inputs; yields results in the order of the tasks. */
 export async function* recompute(
   deps: RecomputeDeps,
-  { spec, inputs, tasks, signal }: RecomputeParams,
+  { spec, programRoot, inputs, tasks, signal }: RecomputeParams,
 ): AsyncGenerator<ShardResult> {
   const { cache, auditBackend } = deps
   const pinned = [spec.model.sha256, inputs]
@@ -38,7 +40,7 @@ export async function* recompute(
     const inputBytes = spec.shards.reduce((sum, { bytes }) => sum + bytes, HEADER_BYTES)
     const files = await fetchTaskFiles(deps, { spec, inputs, inputBytes, signal })
     const shardTasks = await readInputs(deps, { bundle: files.bundle, ports: spec.model.inputs, tasks })
-    await deps.models.check({ model: files.model, spec, task: shardTasks[0]! })
+    await deps.models.check({ model: files.model, spec, programRoot, task: shardTasks[0]! })
     let next = 0
     for await (const result of auditBackend.runShard(files.model, shardTasks, { signal })) {
       if (result.index !== tasks[next++]?.index) throw workerError("E_RUN_FAILED", "a result came out of order")

@@ -18,9 +18,10 @@ export async function findAnswer(
 ): Promise<Hex> {
   const dispute = await getDispute(peer, disputeId, signal)
   await checkDispute(deps, { dispute, batchId, position })
-  const { spec, inputs, taskIndex, salt, inputCommitment } = dispute
+  const { spec, terms, inputs, taskIndex, salt, inputCommitment } = dispute
+  const { programRoot } = terms
   const tasks = [{ index: taskIndex, salt, inputCommitment }]
-  for await (const { outputs, digest } of recompute({ ...deps, peer }, { spec, inputs, tasks, signal })) {
+  for await (const { outputs, digest } of recompute({ ...deps, peer }, { spec, programRoot, inputs, tasks, signal })) {
     const { outputCommitment } = await deps.hasher.run("output", { salt, result: { outputs, digests: digest } })
     return outputCommitment
   }

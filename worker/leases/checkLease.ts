@@ -7,7 +7,6 @@ import {
   JOB_KINDS,
   type LeaseBundle,
   PAIR_SCHEME,
-  programRoot,
   recoverSigner,
   rootFromMultiproof,
   shardCount,
@@ -101,8 +100,6 @@ function checkShard({ lease, terms, firstTask, count, salts, inputCommitments }:
 
 function checkSpec({ lease, terms, spec, inputs }: LeaseBundle): void {
   if (specHash(spec) !== terms.specHash) throw refuse("E_LEASE_SPEC", "the spec is not the one in the terms")
-  const root = programRoot({ modelSha256: spec.model.sha256, digestTensors: spec.model.digestTensors })
-  if (root !== terms.programRoot) throw refuse("E_LEASE_MODEL", "the spec's model is not the program in the terms (R2)")
   if (capabilityOf(spec.capability.profile, spec.capability.memoryGiB) !== terms.capability) {
     throw refuse("E_LEASE_SPEC", "the spec's capability is not the one in the terms")
   }

@@ -55,7 +55,7 @@ export async function prepareLease(
   signal: AbortSignal,
 ): Promise<PreparedLease> {
   const { bundle } = record
-  const { spec, lease, salts, inputCommitments, firstTask, inputs } = bundle
+  const { spec, terms, lease, salts, inputCommitments, firstTask, inputs } = bundle
   const inputBytes = spec.shards[lease.shard]!.bytes
   const files = await fetchTaskFiles(deps, { spec, inputs, inputBytes, signal })
   const tasks = await readInputs(deps, {
@@ -63,6 +63,6 @@ export async function prepareLease(
     ports: spec.model.inputs,
     tasks: salts.map((salt, i) => ({ index: firstTask + i, salt, inputCommitment: inputCommitments[i]! })),
   })
-  await deps.models.check({ model: files.model, spec, task: tasks[0]! })
+  await deps.models.check({ model: files.model, spec, programRoot: terms.programRoot, task: tasks[0]! })
   return { leaseHash: leaseHash(lease), record, model: files.model, tasks }
 }

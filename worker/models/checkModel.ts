@@ -1,3 +1,4 @@
+import type { Hex } from "viem"
 import {
   checkFirstInput,
   type LoadedModel,
@@ -37,32 +38,36 @@ function samePorts(stated: readonly ValueInfo[], found: readonly ValueInfo[]): b
   )
 }
 
-export type CheckReproducibleParams = { model: ModelArtifact; spec: Spec; task: ShardTask }
+export type CheckModelParams = { model: ModelArtifact; spec: Spec; programRoot: Hex; task: ShardTask }
 
 /**
- * R2, version 0: the first input runs twice in fresh sessions before any lease on the model is worked on. A model whose
- * results differ would make an honest worker's leaves wrong.
+ * R2, before any work on a model: the file is the program that the terms name, and its first input gives the same bits
+ * alone and traced. A program that differs from its file, or runs that differ, would make an honest worker's leaves wrong.
  */
-async function checkReproducible(
+async function checkModel(
   { runner }: { runner: Runner },
-  { model, spec, task }: CheckReproducibleParams,
+  { model, spec, programRoot, task }: CheckModelParams,
 ): Promise<void> {
   checkInterface(spec, await runner.load(model.path, model.sha256))
+  const root = await runner.programRoot(model.sha256)
+  if (root !== programRoot) {
+    throw workerError("E_LEASE_MODEL", `the model's program is ${root}, the terms name ${programRoot} (R2)`)
+  }
   await checkFirstInput(runner, model, task.inputs)
 }
 
 /** Remembers what passed in this process: the check costs two loads and two runs, once a model. */
-export type ModelChecks = { check(params: CheckReproducibleParams): Promise<void> }
+export type ModelChecks = { check(params: CheckModelParams): Promise<void> }
 
 export function createModelChecks(deps: { runner: Runner }): ModelChecks {
   const results = new Map<string, Promise<void>>()
   return {
     check(params) {
       // The same bytes under another description need another look at the interface.
-      const key = JSON.stringify(params.spec.model)
+      const key = JSON.stringify([params.spec.model, params.programRoot])
       const running =
         results.get(key) ??
-        checkReproducible(deps, params).catch((error: unknown) => {
+        checkModel(deps, params).catch((error: unknown) => {
           // A crash or a timeout may have been the machine's mood: the next lease may try again.
           if (codeOf(error) !== "E_RUN_NOT_REPRODUCIBLE") results.delete(key)
           throw error

@@ -2,6 +2,7 @@ import type { Address, Hex, TypedDataDomain } from "viem"
 import type { Runner } from "#engine"
 import type { Signer } from "#protocol"
 import type { Peer } from "../api/peer.ts"
+import type { Calls } from "../audits/calls.ts"
 import type { VerdictDefence } from "../audits/defendVerdicts.ts"
 import type { BatchBook } from "../chain/batches.ts"
 import type { Chain } from "../chain/chain.ts"
@@ -34,6 +35,7 @@ export type Parts = State & {
   auditBackend: Backends["audit"]
   models: ModelChecks
   defence: VerdictDefence
+  calls: Calls
   signer: Signer
   domain: TypedDataDomain
   capability: Hex

@@ -3,6 +3,7 @@ import { createRunnerPool, EXACT_PROFILE, type Runner, recordVectors, runSelfTes
 import { capabilityOf, LOCAL_CHAIN_ID, marketDomain, type Profile, type Signer } from "#protocol"
 import { createPeers } from "../api/otherPeers.ts"
 import { createPeer, isTransient } from "../api/peer.ts"
+import { createCalls } from "../audits/calls.ts"
 import { createVerdictDefence } from "../audits/defendVerdicts.ts"
 import { createBatchBook } from "../chain/batches.ts"
 import { openChain } from "../chain/chain.ts"
@@ -77,6 +78,8 @@ async function build(config: WorkerConfig, params: RunParams, closers: (() => Pr
   const ending = new AbortController()
   closers.push(async () => ending.abort())
   const others = createPeers({ open, isLocal: chain.isLocal })
+  const batches = createBatchBook(chain)
+  const beside = { chain, sender, events, signal: ending.signal }
   return {
     ...params,
     ...state,
@@ -86,7 +89,7 @@ async function build(config: WorkerConfig, params: RunParams, closers: (() => Pr
     sender,
     clock,
     now,
-    batches: createBatchBook(chain),
+    batches,
     peer,
     peerOf: (url) => (url === "" ? peer : others(url)),
     hasher,
@@ -94,7 +97,8 @@ async function build(config: WorkerConfig, params: RunParams, closers: (() => Pr
     backends,
     auditBackend: backends.audit,
     models,
-    defence: createVerdictDefence({ chain, sender, events, signal: ending.signal }),
+    defence: createVerdictDefence(beside),
+    calls: createCalls({ ...beside, batches, account: account.address }),
     signer,
     domain,
     capability,

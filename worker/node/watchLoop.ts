@@ -6,6 +6,7 @@ import { type ChainEvent, type Head, watchChain } from "../chain/watch.ts"
 import { createLeafDefence } from "../disputes/defendLeaves.ts"
 import { codeOf, textOf } from "../errors.ts"
 import { createJuror } from "../jury/juror.ts"
+import { createLeaseWatch } from "../leases/equivocation.ts"
 import { answerDemand, type Demand } from "../selfCommit/answer.ts"
 import { createGrants } from "../selfCommit/audit.ts"
 import { selfCommitDue } from "../selfCommit/commit.ts"
@@ -28,6 +29,7 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
   const juror = createJuror({ ...deps, signal })
   const audits = createOwnBatchAudits(deps, signal)
   const disputes = createLeafDefence({ ...deps, signal })
+  const leaseWatch = createLeaseWatch({ ...deps, signal })
   const chores = createChores(deps, events.fail)
 
   /** Beside the events that follow: a demand has a clock, and its answer a transaction to wait for. */
@@ -51,6 +53,8 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
     audits.note(event)
     deps.defence.note(event)
     disputes.note(event)
+    deps.calls.note(event)
+    leaseWatch.note(event)
   }
 
   async function onHead(head: Head): Promise<void> {
@@ -58,6 +62,8 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
     events.resume("chain")
     await disputes.onHead()
     juror.onHead(head)
+    deps.calls.onHead(head)
+    leaseWatch.onHead(head)
     chores(head)
   }
 

@@ -1,7 +1,7 @@
-import { and, eq } from "drizzle-orm"
+import { and, eq, inArray } from "drizzle-orm"
 import type { Hex } from "viem"
 import { splitBatchId } from "#protocol"
-import { batches, demands, disputes, jobs, ranges } from "../../store/schema.ts"
+import { batches, demands, disputes, equivocations, jobs, ranges, rounds, samples } from "../../store/schema.ts"
 import { lower } from "../client.ts"
 import { type ApplyContext, tell } from "./context.ts"
 import type { ChallengesEvent, JuryEvent } from "./logs.ts"
@@ -168,12 +168,77 @@ export async function applyJury(context: ApplyContext, event: JuryEvent): Promis
         text: `a called juror stayed silent and pays ${event.args.taken} (R25)`,
         worker: event.args.juror,
       })
+    case "RoundStarted":
+      await db
+        .insert(rounds)
+        .values({ round: Number(event.args.round), block: Number(event.args.blockNumber), time: context.time })
+        .onConflictDoNothing()
+      return
+    case "DigestFalse":
+    case "SamplesCalled":
+    case "CallAnswered":
+    case "CallUnserved":
+    case "SeatSilent":
+    case "EquivocationClaimed":
+      return applyDuties(context, event)
     case "VerdictFalse":
       return tell(context, {
         code: "VERDICT_FALSE",
         text: `a verdict proved false and costs ${event.args.taken} (R22)`,
         worker: event.args.verifier,
       })
+  }
+}
+
+type DutyName = "DigestFalse" | "SamplesCalled" | "CallAnswered" | "CallUnserved" | "SeatSilent" | "EquivocationClaimed"
+type DutyEvent = Extract<JuryEvent, { eventName: DutyName }>
+
+/** What verifiers and coordinators owe beyond one verdict (R14, R20, R21, R25). */
+async function applyDuties(context: ApplyContext, event: DutyEvent): Promise<void> {
+  const { db } = context
+  if (event.eventName === "EquivocationClaimed") {
+    const { claimId, jobId, shard, firstHash, until, coordinator } = event.args
+    if (lower(coordinator) !== context.coordinator) return
+    await db
+      .insert(equivocations)
+      .values({ claimId, jobId, shard, firstHash, until: Number(until) })
+      .onConflictDoNothing()
+    const text = `somebody shows two leases of shard ${shard} that overlap; the release of the first answers (R14)`
+    return tell(context, { code: "EQUIVOCATION_CLAIMED", text, jobId, shard })
+  }
+  const { batchId } = event.args
+  const { jobId } = splitBatchId(batchId)
+  const about = { jobId, batchId }
+  switch (event.eventName) {
+    case "DigestFalse": {
+      const { verifier, sample, taken } = event.args
+      const text = `the keyed digest of the verdict on sample ${sample} is not its verifier's own work: ${taken} lost (R21)`
+      return tell(context, { code: "DIGEST_FALSE", text, ...about, worker: verifier })
+    }
+    case "SamplesCalled": {
+      const numbers = [...event.args.samples]
+      await db
+        .update(samples)
+        .set({ calledUntil: Number(event.args.until) })
+        .where(and(eq(samples.batchId, batchId), inArray(samples.sample, numbers)))
+      const text = `${numbers.length} samples without a verdict were called on chain, to their candidates and five more (R20)`
+      return tell(context, { code: "SAMPLE_CALLED", text, ...about })
+    }
+    case "CallAnswered": {
+      const { sample, verifier } = event.args
+      const text = `a called seat gave its verdict on sample ${sample} on chain (R20)`
+      return tell(context, { code: "CALL_ANSWERED", text, ...about, worker: verifier })
+    }
+    case "CallUnserved": {
+      const { sample, account } = event.args
+      const text = `a called seat says that it was not served sample ${sample}`
+      return tell(context, { code: "CALL_UNSERVED", text, ...about, worker: account })
+    }
+    case "SeatSilent": {
+      const { sample, account, taken } = event.args
+      const text = `a seat that was called for sample ${sample} stayed silent and pays ${taken} (R25)`
+      return tell(context, { code: "SEAT_SILENT", text, ...about, worker: account })
+    }
   }
 }
 

@@ -49,7 +49,7 @@ export function decodeLog(contracts: Contracts, log: RawLog): ChainEvent | undef
   return undefined
 }
 
-export type Subject = `job:${Hex}` | `seats:${Hex}` | `key:${Hex}` | `pair:${Hex}:${Hex}`
+export type Subject = `job:${Hex}` | `seats:${Hex}` | `key:${Hex}` | `pair:${Hex}:${Hex}` | "rounds:all"
 
 export function jobSubject(jobId: bigint): Subject {
   return `job:${formatJobId(jobId)}`
@@ -77,6 +77,8 @@ export async function subjectOf(
   if (typeof args.jobId === "bigint") return jobSubject(args.jobId)
   if (typeof args.batchId === "bigint") return jobOfBatch(args.batchId)
   if (typeof args.fromBatchId === "bigint") return jobOfBatch(args.fromBatchId)
+  // Rounds are nobody's job: a second seed serves all of them (R22).
+  if (typeof args.round === "bigint") return "rounds:all"
   if (typeof args.disputeId === "bigint") {
     const batchId = await batchOfDispute(args.disputeId)
     return batchId === undefined ? undefined : jobOfBatch(batchId)

@@ -7,10 +7,12 @@ import {
   chainLogs,
   demands,
   disputes,
+  equivocations,
   events,
   jobs,
   keys,
   ranges,
+  rounds,
   seatCounts,
   seats,
 } from "../../store/schema.ts"
@@ -24,6 +26,7 @@ export async function resetSubject(db: Db, subject: Subject): Promise<void> {
     await db.delete(seatCounts).where(eq(seatCounts.capability, id))
   }
   if (kind === "key") await db.delete(keys).where(eq(keys.key, id))
+  if (kind === "rounds") await db.delete(rounds)
   if (kind === "job") await resetJob(db, BigInt(id))
 }
 
@@ -36,6 +39,7 @@ async function resetJob(db: Db, jobId: bigint): Promise<void> {
     await db.delete(demands).where(inArray(demands.batchId, ids))
     await db.delete(batches).where(eq(batches.jobId, jobId))
   }
+  await db.delete(equivocations).where(eq(equivocations.jobId, jobId))
   await db
     .update(batchPlans)
     .set({ state: "planned", batchId: null })

@@ -17,6 +17,9 @@ abstract contract GameBase is JuryBase {
     uint256 internal constant WIDTH = 600;
     uint256 internal constant CHUNKS = 3;
 
+    /// @notice This seed drew all of them, or none: take another one.
+    error NoSuchPosition(bool drawn);
+
     enum Bend {
         Right,
         Element, // one element of one addition; what follows is computed from it
@@ -222,7 +225,7 @@ abstract contract GameBase is JuryBase {
             }
             if (hit == drawn) return position;
         }
-        revert("no such position under this seed");
+        revert NoSuchPosition(drawn);
     }
 
     // -- Opening -----------------------------------------------------------------------------------------------------

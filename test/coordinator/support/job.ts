@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto"
 import { eq } from "drizzle-orm"
-import type { Hex } from "viem"
+import { type Hex, zeroHash } from "viem"
 import { z } from "zod"
-import { bundleName, encodeBundle, writeModel } from "#engine"
+import { bundleName, compileProgram, encodeBundle, writeModel } from "#engine"
 import {
   buildShardTree,
   digestPart,
@@ -14,12 +14,12 @@ import {
   LeaseBundleSchema,
   minAuditBudget,
   outputPart,
-  programRoot,
   type Spec,
   shardCount,
   shardTasks,
   signMessage,
   specHash,
+  TERMS_VERSION,
   type Tensor,
   type Terms,
   taskSalt,
@@ -89,13 +89,14 @@ export function buildSubmission(service: Service, requester: Account, options: J
   const spec = options.spec?.(built) ?? built
   const commitments = Array.from({ length: tasks }, (_, i) => inputCommitment(taskSalt(jobSalt, i), [inputOf(i)]))
   const base = {
-    version: 0,
+    version: TERMS_VERSION,
     kind: 0,
     requester: requester.address,
     coordinator: service.coordinator.address.toLowerCase() as Hex,
     class: 0,
     capability: CAPABILITY,
-    programRoot: programRoot({ modelSha256: spec.model.sha256, digestTensors: spec.model.digestTensors }),
+    // Of a model that is no program there is none to state; the coordinator finds that out first.
+    programRoot: options.model ? zeroHash : compileProgram(model).root,
     inputs: inputsRoot(commitments),
     tasks,
     shardSize,

@@ -345,7 +345,10 @@ export async function openMarket(changes: Parameters<typeof openLocalChain>[0] =
   /** One round of every service, and a block a second. */
   async function round(): Promise<void> {
     const { follower, outbox, batcher, auditor, attester, finalizer, accuser, juryClerk, responder } = services
-    for (const service of [follower, batcher, auditor, attester, finalizer, accuser, juryClerk, responder, outbox]) {
+    const { reauditor, caller, leaseDefender } = services
+    const second = [reauditor, caller, leaseDefender]
+    const judging = [finalizer, accuser, juryClerk, responder]
+    for (const service of [follower, batcher, auditor, attester, ...second, ...judging, outbox]) {
       while ((await service.step()) === true) {
         // A follower goes on until it has reached the head.
       }

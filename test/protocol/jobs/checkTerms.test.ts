@@ -16,7 +16,7 @@ test("behavior: good terms have no problem", () => {
 })
 
 test("error: each thing that posting would revert for is named before money moves", () => {
-  assert.deepEqual(codes({ version: 1 }), ["E_TERMS_VERSION"])
+  assert.deepEqual(codes({ version: 0 }), ["E_TERMS_VERSION"])
   assert.deepEqual(codes({ kind: 1 }), ["E_TERMS_KIND"])
   assert.deepEqual(codes({ class: 1 }), ["E_TERMS_CLASS"])
   assert.deepEqual(codes({ coordinator: account("00") }), ["E_TERMS_COORDINATOR"])
