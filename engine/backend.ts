@@ -37,5 +37,10 @@ export type Backend = {
   prepare(model: ModelArtifact): Promise<void>
   /** Yields one result a task in task order; while the caller handles one, the next is computed. */
   runShard(model: ModelArtifact, tasks: readonly ShardTask[], options: RunShardOptions): AsyncIterable<ShardResult>
+  /**
+   * Every wire of one task, for a dispute (R27). Optional: without it the worker traces the program itself, which is what
+   * an honest backend wants.
+   */
+  trace?(program: Uint8Array, inputs: readonly Tensor[]): Promise<readonly Tensor[]>
   close(): Promise<void>
 }

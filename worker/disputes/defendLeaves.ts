@@ -29,6 +29,7 @@ import { codeOf, textOf, workerError } from "../errors.ts"
 import type { Events } from "../events.ts"
 import type { Hasher } from "../hashing/hasher.ts"
 import { readInputs } from "../leases/readInputs.ts"
+import type { Backends } from "../models/backends.ts"
 import type { LeaseRecord } from "../records/record.ts"
 import type { RecordStore } from "../records/store.ts"
 import { pause } from "../support/sleep.ts"
@@ -42,6 +43,7 @@ export type LeafDefenceDeps = {
   cache: Pick<ArtifactCache, "read">
   hasher: Hasher
   runner: Runner
+  backends: Backends
   events: Events
   signal: AbortSignal
 }
@@ -173,7 +175,7 @@ async function send({ chain, sender, events }: LeafDefenceDeps, record: GameReco
 
 /** The task again with every wire, from what the lease left on this disk: no peer is needed to defend a leaf. */
 async function recompute(deps: LeafDefenceDeps, about: GameCase): Promise<Own> {
-  const { cache, hasher, runner } = deps
+  const { cache, hasher, runner, backends } = deps
   const { taskIndex, batchId } = about
   const { bundle } = recordOf(deps, about)
   const { spec, firstTask, salts, inputCommitments } = bundle
@@ -185,7 +187,10 @@ async function recompute(deps: LeafDefenceDeps, about: GameCase): Promise<Own> {
   const tasks = [{ index: taskIndex, salt, inputCommitment: inputCommitments[taskIndex - firstTask]! }]
   const [task] = await readInputs({ hasher }, { bundle: inputs, ports: spec.model.inputs, tasks })
   const program = compileProgram(model)
-  const trace = buildTrace(await traceProgram({ runner }, model, task!.inputs, program))
+  const trace = buildTrace(
+    (await backends.work.trace?.(model, task!.inputs)) ??
+      (await traceProgram({ runner }, model, task!.inputs, program)),
+  )
   const links = linksOf(salt, trace.roots, program)
   const output = joinOutput(commitRoots(outputSalt(salt), links.outputs), commitRoots(digestSalt(salt), links.digests))
   if (output !== about.outputCommitment) {
