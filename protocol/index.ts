@@ -65,7 +65,14 @@ export {
 } from "./commitments/tensor.ts"
 export type { ChunkOpening, DigestKey } from "./commitments/tensorRoot.ts"
 export { keyedTensorRoot, openChunk, rootFromChunk, TensorError, tensorRoot } from "./commitments/tensorRoot.ts"
-export { challengerCall, defendantCall, isChallengersTurn, linksOf, timeoutCall } from "./disputes/calls.ts"
+export {
+  challengerCall,
+  defendantCall,
+  type GameCall,
+  isChallengersTurn,
+  linksOf,
+  timeoutCall,
+} from "./disputes/calls.ts"
 export { nextChallengerMove } from "./disputes/challenger.ts"
 export { nextDefendantMove } from "./disputes/defendant.ts"
 export { describeBits } from "./disputes/elementProof.ts"

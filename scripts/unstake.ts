@@ -6,6 +6,7 @@ import { CliError, usageError } from "./shared/errors.ts"
 import { balanceOf, openWallet, seatCapability, send, stakeOf, type Wallet } from "./shared/money.ts"
 import { amount, formatAmount } from "./shared/output.ts"
 import { parseGiB, parseTokens } from "./shared/parse.ts"
+import { ownedSeats } from "./shared/seats.ts"
 
 type Options = { role: string; memory: MemoryTier; complete?: boolean }
 
@@ -75,25 +76,4 @@ async function requestUnstake(
       `${wallet.account.address} has ${owned.length} seats of this capability, not ${count}`,
     )
   return send(wallet, "requestUnstake", [seatCapability(memory), owned.slice(0, count)])
-}
-
-/** Descending, as the Registry wants them: the highest seat takes the number of one that leaves. */
-async function ownedSeats({ chain, registry, account }: Wallet, capability: Hex): Promise<number[]> {
-  const [seats] = await chain.readContract({
-    address: registry,
-    abi: registryAbi,
-    functionName: "seatsOf",
-    args: [capability],
-  })
-  const owned: number[] = []
-  for (let seat = Number(seats) - 1; seat >= 0; seat--) {
-    const owner = await chain.readContract({
-      address: registry,
-      abi: registryAbi,
-      functionName: "seatOwner",
-      args: [capability, BigInt(seat)],
-    })
-    if (owner === account.address) owned.push(seat)
-  }
-  return owned
 }

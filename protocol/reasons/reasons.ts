@@ -228,6 +228,16 @@ export const REASONS = {
     rule: "R27",
     text: "The worker no longer has the lease of a disputed leaf on its disk, so it cannot defend it.",
   },
+  WORKER_AUDIT_LOST: {
+    subject: "worker",
+    rule: "R27",
+    text: "The worker no longer has the audit that a dispute of its verdict is about on its disk, so it cannot show what it found.",
+  },
+  WORKER_VERDICT_WRONG: {
+    subject: "worker",
+    rule: "R22",
+    text: "A verdict that the worker signed comes out otherwise when it is computed again: there is nothing to show, and its seat pays.",
+  },
   WORKER_SLASHED: {
     subject: "worker",
     rule: "R29",

@@ -20,11 +20,12 @@ import { waitForSeats } from "../shared/waitForSeats.ts"
 import { tellChain } from "./chainStory.ts"
 import { type GlyphWork, loadGlyphs, scoreLabels } from "./glyphWork.ts"
 import { type JobOutcome, type OutcomeJson, readOutcome } from "./outcome.ts"
+import { runSecondAct, type SecondActJson } from "./secondAct.ts"
 import { createStory, type Story } from "./story.ts"
 import { withdrawAll } from "./withdrawAll.ts"
 
 export type DemoDeps = { home: Home; out: Output; signal: AbortSignal }
-export type DemoResult = { json: OutcomeJson; text: string }
+export type DemoResult = { json: OutcomeJson & { secondAct: SecondActJson }; text: string }
 
 const TASKS = 256
 const SHARD_SIZE = 8
@@ -160,9 +161,19 @@ export async function runDemo({ home, out, signal }: DemoDeps): Promise<DemoResu
         `the job is done, but ${verified.ok ? "money is not conserved" : "verify found something wrong"}: see above`,
       )
     }
+    const secondAct = await runSecondAct({
+      context,
+      client,
+      stack,
+      story,
+      glyphs,
+      leaving: [cheat, ...honest],
+      fund: (amount) => ensureTokens(fundDeps, account, amount),
+      signal,
+    })
     return {
-      json: final.json,
-      text: `done in ${story.seconds().toFixed(0)} s: the ${CHEAT} lost its collateral, the honest were paid, job ${formatJobId(outcome.jobId)}`,
+      json: { ...final.json, secondAct },
+      text: `done in ${story.seconds().toFixed(0)} s: the ${CHEAT} lost its collateral, the honest were paid, job ${formatJobId(outcome.jobId)}; and no majority saved the forger`,
     }
   } finally {
     await stack.stop()

@@ -1,12 +1,11 @@
-import { type Address, isAddressEqual, parseEventLogs } from "viem"
-import { compileProgram, type Runner, traceProgram } from "#engine"
+import { type Address, isAddressEqual } from "viem"
+import { type Backend, compileProgram, type Runner, traceProgram } from "#engine"
 import {
   buildTrace,
   commitRoots,
   defendantCall,
   digestSalt,
   disputeGameAbi,
-  foldGame,
   type GameCase,
   type GameRecord,
   isChallengersTurn,
@@ -18,33 +17,25 @@ import {
   outputSalt,
   splitBatchId,
   type Trace,
-  timeoutCall,
 } from "#protocol"
 import type { ArtifactCache } from "../artifacts/cache.ts"
-import type { BatchBook } from "../chain/batches.ts"
-import type { Chain } from "../chain/chain.ts"
-import { refusedWith, type Sender } from "../chain/sender.ts"
 import type { ChainEvent } from "../chain/watch.ts"
 import { codeOf, textOf, workerError } from "../errors.ts"
-import type { Events } from "../events.ts"
 import type { Hasher } from "../hashing/hasher.ts"
 import { readInputs } from "../leases/readInputs.ts"
-import type { Backends } from "../models/backends.ts"
 import type { LeaseRecord } from "../records/record.ts"
 import type { RecordStore } from "../records/store.ts"
 import { pause } from "../support/sleep.ts"
+import { callOutSilence, type Disputed, type GameTableDeps, readGame, sendMove } from "./gameTable.ts"
 
-export type LeafDefenceDeps = {
-  chain: Chain
-  sender: Sender
+export type LeafDefenceDeps = GameTableDeps & {
   account: Address
-  batches: BatchBook
   records: Pick<RecordStore, "all">
   cache: Pick<ArtifactCache, "read">
   hasher: Hasher
   runner: Runner
-  backends: Backends
-  events: Events
+  /** The cheats among the examples bring a trace of their own. */
+  backends: { work: Pick<Backend, "trace"> }
   signal: AbortSignal
 }
 
@@ -56,14 +47,12 @@ export type LeafDefence = {
 }
 
 type Own = { program: OpenProgram; trace: Trace; links: Links }
-type Disputed = { disputeId: bigint; about: GameCase; fromBlock: bigint }
 
 const POLL_MS = 500
 /** `IDisputeGame.Kind`: a dispute of a verdict is about what we audited, not about a leaf. */
 const VERDICT = 2
-/** Another was quicker, or the block at hand is not late enough: the next look decides. */
+/** What no other try can mend. */
 const HOPELESS = ["WORKER_LEAF_WRONG", "WORKER_LEAF_LOST"]
-const PASSING = ["GamePhase", "GameRunning", "GameOver"]
 
 export function createLeafDefence(deps: LeafDefenceDeps): LeafDefence {
   const { chain, account, events, signal } = deps
@@ -112,7 +101,7 @@ async function defend(deps: LeafDefenceDeps, disputed: Disputed): Promise<void> 
     try {
       const record = await readGame(deps, disputed)
       if (record?.turn.phase === "Over") return tell(deps, record)
-      if (record && isChallengersTurn(record)) await callOut(deps, record)
+      if (record && isChallengersTurn(record)) await callOutSilence(deps, record)
       else if (record) {
         own ??= await recompute(deps, disputed.about)
         await answer(deps, record, own)
@@ -132,45 +121,15 @@ function tell({ events }: LeafDefenceDeps, { disputeId, outcome, reason }: GameR
   events.emit({ kind: "disputed", disputeId, move: outcome, text })
 }
 
-async function readGame({ chain }: LeafDefenceDeps, { disputeId, fromBlock }: Disputed) {
-  const logs = await chain.client.getLogs({ address: chain.deployment.contracts.game, fromBlock })
-  return foldGame(parseEventLogs({ abi: disputeGameAbi, logs, strict: true }), disputeId)
-}
-
 async function answer(deps: LeafDefenceDeps, record: GameRecord, { program, trace, links }: Own): Promise<void> {
   const { turn, shown } = record
   const move = nextDefendantMove({ turn, shown, own: trace, program })
   if (move.move === "wait") return
-  await send(deps, record, move.move, defendantCall(move, { record }, { program, links }))
-}
-
-/** A challenger that lets its clock run out has lost, once somebody says so. */
-async function callOut(deps: LeafDefenceDeps, record: GameRecord): Promise<void> {
-  const { timestamp } = await deps.chain.client.getBlock({ blockTag: "pending" })
-  if (timestamp <= record.deadline) return
-  const { batchId } = record.about
-  const terms = await deps.batches.terms(splitBatchId(batchId).jobId)
-  const committed = await deps.batches.batch(batchId)
-  if (!terms || !committed) throw workerError("E_CHAIN_DOWN", `the chain does not show batch ${batchId}`)
-  await send(deps, record, "timeout", timeoutCall({ record, terms, batch: committed.batch }))
-}
-
-type GameCall = ReturnType<typeof timeoutCall>
-
-async function send({ chain, sender, events }: LeafDefenceDeps, record: GameRecord, move: string, call: GameCall) {
-  const { disputeId } = record
-  try {
-    const { transactionHash: tx } = await sender.send({
-      address: chain.deployment.contracts.game,
-      abi: disputeGameAbi,
-      functionName: call.functionName,
-      args: call.args as never,
-    })
-    const text = `a dispute of a leaf of ours is answered (${move})`
-    events.emit({ kind: "disputed", disputeId, move, text, tx })
-  } catch (error) {
-    if (!PASSING.includes(refusedWith(error) ?? "")) throw error
-  }
+  await sendMove(deps, record, {
+    move: move.move,
+    call: defendantCall(move, { record }, { program, links }),
+    text: `a dispute of a leaf of ours is answered (${move.move})`,
+  })
 }
 
 /** The task again with every wire, from what the lease left on this disk: no peer is needed to defend a leaf. */

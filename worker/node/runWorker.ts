@@ -10,6 +10,7 @@ import { openChain } from "../chain/chain.ts"
 import { checkNetwork } from "../chain/checkNetwork.ts"
 import { createClock } from "../chain/clock.ts"
 import { createSender } from "../chain/sender.ts"
+import { createPursuit } from "../disputes/pursueMismatches.ts"
 import { codeOf, textOf, workerError } from "../errors.ts"
 import type { Events } from "../events.ts"
 import { createHasher } from "../hashing/hasher.ts"
@@ -99,6 +100,16 @@ async function build(config: WorkerConfig, params: RunParams, closers: (() => Pr
     models,
     defence: createVerdictDefence(beside),
     calls: createCalls({ ...beside, batches, account: account.address }),
+    pursuit: createPursuit({
+      ...beside,
+      account: account.address,
+      batches,
+      cache: state.cache,
+      folder: join(folder, "audits"),
+      peer,
+      hasher,
+      runner,
+    }),
     signer,
     domain,
     capability,

@@ -53,6 +53,7 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
     audits.note(event)
     deps.defence.note(event)
     deps.calls.note(event)
+    deps.pursuit.note(event)
     leaseWatch.note(event)
     disputes.note(event)
   }
@@ -61,6 +62,7 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
     clock.observe(head.timestamp)
     events.resume("chain")
     await disputes.onHead()
+    await deps.pursuit.onHead()
     juror.onHead(head)
     deps.calls.onHead(head)
     leaseWatch.onHead(head)

@@ -101,6 +101,7 @@ test("a worker answers a false challenge by itself, to the last byte, and wins w
     batches: createBatchBook(chain),
     hasher,
     runner,
+    backends: { work: {} },
     events: createEvents((event) => told.push(event)),
     signal: stop.signal,
   })
@@ -169,6 +170,7 @@ test("a worker whose leaf is wrong says so and shows nothing", { skip }, async (
     batches: createBatchBook(chain),
     hasher,
     runner,
+    backends: { work: {} },
     events: createEvents((event) => told.push(event)),
     signal: stop.signal,
   })
