@@ -1,5 +1,5 @@
 import { type Abi, type Address, type Log, type PublicClient, parseEventLogs } from "viem"
-import { challengesAbi, type Deployment, juryAbi, marketAbi, registryAbi } from "#protocol"
+import { challengesAbi, type Deployment, disputeGameAbi, juryAbi, marketAbi, registryAbi } from "#protocol"
 
 type EventOf<A extends Abi> = ReturnType<typeof parseEventLogs<A, true>>[number]
 
@@ -9,6 +9,7 @@ export type ChainEvent =
   | EventOf<typeof registryAbi>
   | EventOf<typeof juryAbi>
   | EventOf<typeof challengesAbi>
+  | EventOf<typeof disputeGameAbi>
 export type EventNamed<N extends ChainEvent["eventName"]> = Extract<ChainEvent, { eventName: N }>
 
 /** Public nodes answer for ranges of about this many blocks. */
@@ -17,8 +18,8 @@ const BLOCKS_AT_ONCE = 10_000n
 export type History = { readonly events: readonly ChainEvent[]; readonly head: bigint }
 
 export async function readHistory(chain: PublicClient, deployment: Deployment): Promise<History> {
-  const { market, registry, jury, challenges } = deployment.contracts
-  const address: Address[] = [market, registry, jury, challenges]
+  const { market, registry, jury, challenges, game } = deployment.contracts
+  const address: Address[] = [market, registry, jury, challenges, game]
   const head = await chain.getBlockNumber({ cacheTime: 0 })
   const logs: Log<bigint, number, false>[] = []
   for (let from = BigInt(deployment.deployedBlock); from <= head; from += BLOCKS_AT_ONCE) {
@@ -30,6 +31,7 @@ export async function readHistory(chain: PublicClient, deployment: Deployment): 
     [registry, registryAbi],
     [jury, juryAbi],
     [challenges, challengesAbi],
+    [game, disputeGameAbi],
   ]
   const events = abis.flatMap(([contract, abi]) => {
     const own = logs.filter((log) => log.address.toLowerCase() === contract.toLowerCase())

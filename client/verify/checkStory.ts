@@ -113,6 +113,7 @@ function stepsOf(event: ChainEvent, { ranges, until }: { ranges: number; until: 
       return [{ type: "dropped", until }]
     case "DemandExpired":
     case "DisputeResolved":
+    case "DisputeEnded":
       return [{ type: "dropped", until: 0 }]
     default:
       return []

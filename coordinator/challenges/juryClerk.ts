@@ -42,6 +42,8 @@ export function createJuryClerk({ db, chain, outbox, wake, log }: JuryClerkDeps)
       .where(or(eq(disputes.state, "open"), gt(disputes.resolveTime, chain.now() - PUNISH_SECONDS)))
     for (const { dispute, batch, terms } of rows) {
       const one = { dispute, batch, terms: parseTerms(terms) }
+      // Disputes of version 1 are the players' own: no jury is called for them (R27).
+      if (one.terms.version !== 0) continue
       if (dispute.state === "open") await advance(one)
       else if (dispute.outcome === "upheld" || dispute.outcome === "refuted") await punish(one)
     }

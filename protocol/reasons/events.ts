@@ -20,6 +20,19 @@ export const EVENTS = {
     rule: "R24a",
     text: "A verdict that differs from the leaf was posted on chain; the range is frozen.",
   },
+  GAME_OPENED: {
+    rule: "R27",
+    text: "A dispute is played out before the referee; nothing of its range moves until it ends.",
+  },
+  GAME_UPHELD: {
+    rule: "R27",
+    text: "No wrong element was shown in time: what was disputed stands, and its challenger pays.",
+  },
+  GAME_REFUTED: {
+    rule: "R27",
+    text: "The contract computed one element itself and found another, or the other side fell silent.",
+  },
+  GAME_VOID: { rule: "R27", text: "The program cannot be judged: the range is void and nobody loses." },
   DISPUTE_OPENED: { rule: "R28", text: "A jury is drawn after the posting." },
   DISPUTE_UPHELD: { rule: "R28", text: "The jury found the leaf right: the accusing verifier loses C_v." },
   DISPUTE_REFUTED: {

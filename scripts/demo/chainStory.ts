@@ -40,18 +40,19 @@ function firstDisputes(): (event: History["events"][number]) => boolean {
   const told = new Set<bigint>()
   return (event) => {
     if (event.eventName === "DisputeOpened") {
-      const range = `${event.args.batchId}/${event.args.rangeIndex}`
+      const { rangeIndex } = "dispute" in event.args ? event.args.dispute : event.args
+      const range = `${event.args.batchId}/${rangeIndex}`
       if (!ranges.has(range)) told.add(event.args.disputeId)
       ranges.add(range)
       return told.has(event.args.disputeId)
     }
-    if (event.eventName === "JuryDrawn" || event.eventName === "DisputeResolved") return told.has(event.args.disputeId)
+    if (event.eventName === "ElementJudged" || event.eventName === "DisputeEnded") return told.has(event.args.disputeId)
     return true
   }
 }
 
 /** As the contracts number them. */
-const OUTCOMES = ["not resolved", "the worker's leaf stands: the accuser loses", "the leaf is refuted", "no majority"]
+const OUTCOMES = ["not over", "the answer is refuted", "the answer stands: the accuser loses", "it cannot be judged"]
 const CAUSES = ["its own fault", "the coordinator's fault", "nobody's fault"]
 
 function tellEvent({ tell, nameOf }: Story, event: History["events"][number]): void {
@@ -78,19 +79,23 @@ function tellEvent({ tell, nameOf }: Story, event: History["events"][number]): v
       return
     }
     case "DisputeOpened":
-      tell(
-        "catch",
-        `${nameOf(event.args.verifier)} found another answer at position ${event.args.position}: a jury of 21 seats is called`,
-      )
+      if ("dispute" in event.args) {
+        const { challenger, position } = event.args.dispute
+        const who = nameOf(event.args.defendant)
+        tell("catch", `${nameOf(challenger)} found another answer at position ${position}: ${who} must show its work`)
+      }
       return
-    case "JuryDrawn":
-      tell(
-        "jury",
-        `${event.args.jurors.map((juror, i) => `${nameOf(juror)} with ${event.args.weights[i]} seats`).join(", ")} compute it once more, and vote under seal`,
-      )
+    case "TracePublished":
+      tell("trace", "the accused publishes the hashes of every step of its computation")
       return
-    case "DisputeResolved":
-      tell("judge", OUTCOMES[event.args.outcome] ?? `outcome ${event.args.outcome}`)
+    case "ElementJudged":
+      tell("judge", "the contract computed the disputed number itself")
+      return
+    case "DisputeEnded":
+      tell(
+        "judge",
+        `${OUTCOMES[event.args.outcome]} (${Buffer.from(event.args.reason.slice(2), "hex").toString().replaceAll("\0", "")})`,
+      )
       return
     case "RangeVoided":
       tell(

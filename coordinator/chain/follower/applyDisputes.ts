@@ -1,10 +1,10 @@
 import { and, eq, inArray } from "drizzle-orm"
-import type { Hex } from "viem"
+import { type Hex, zeroHash } from "viem"
 import { splitBatchId } from "#protocol"
 import { batches, demands, disputes, equivocations, jobs, ranges, rounds, samples } from "../../store/schema.ts"
 import { lower } from "../client.ts"
 import { type ApplyContext, tell } from "./context.ts"
-import type { ChallengesEvent, JuryEvent } from "./logs.ts"
+import type { ChallengesEvent, GameEvent, JuryEvent } from "./logs.ts"
 
 const KINDS = ["leaf", "shards", "verdict", "signature"] as const
 
@@ -188,6 +188,72 @@ export async function applyJury(context: ApplyContext, event: JuryEvent): Promis
         worker: event.args.verifier,
       })
   }
+}
+
+/** `IDisputeGame.Kind` and `Outcome`. */
+const GAME_KINDS = ["find", "mismatch", "verdict"] as const
+const GAME_OUTCOMES = [undefined, "refuted", "upheld", "noMajority"] as const
+const GAME_TEXT = {
+  upheld: "the challenger could not show a wrong element, or fell silent: what was disputed stands (R27)",
+  refuted: "the contract computed one element itself and found another, or the defendant fell silent (R27)",
+  noMajority: "the program cannot be judged: the range is void, nobody loses (R27)",
+} as const
+/** A find may be of a leaf that was not drawn. */
+const NO_SAMPLE = -1
+
+/** Disputes before the game (R27); its moves in between are the players' business. */
+export async function applyGame(context: ApplyContext, event: GameEvent): Promise<void> {
+  const { db, tx } = context
+  if (event.eventName === "DisputeOpened") {
+    const { disputeId, batchId, defendant, dispute } = event.args
+    if (!(await knownBatch(context, batchId))) return
+    const { kind, position, rangeIndex, challenger, outputCommitment } = dispute
+    const [drawn] = await db
+      .select({ sample: samples.sample })
+      .from(samples)
+      .where(and(eq(samples.batchId, batchId), eq(samples.position, position)))
+    const row = { disputeId, batchId, range: rangeIndex, sample: drawn?.sample ?? NO_SAMPLE }
+    await db
+      .insert(disputes)
+      .values({
+        ...row,
+        verifier: lower(challenger),
+        leafOutput: outputCommitment,
+        // What the challenger found is not said before it is shown.
+        verdictOutput: zeroHash,
+        openBlock: context.block,
+        openTime: context.time,
+        state: "open",
+        openTx: tx,
+      })
+      .onConflictDoNothing()
+    const { jobId, number } = splitBatchId(batchId)
+    return tell(context, {
+      code: "GAME_OPENED",
+      text: `batch ${number}, position ${position}: a ${GAME_KINDS[kind] ?? "dispute"} is played out before the referee (R27)`,
+      jobId,
+      batchId,
+      worker: lower(defendant),
+      data: { disputeId: disputeId.toString(), challenger },
+    })
+  }
+  if (event.eventName !== "DisputeEnded") return
+  const { disputeId, batchId, outcome } = event.args
+  const name = GAME_OUTCOMES[outcome]
+  const [dispute] = await db
+    .update(disputes)
+    .set({ state: "resolved", outcome: name ?? null, resolveTx: tx, resolveTime: context.time })
+    .where(eq(disputes.disputeId, disputeId))
+    .returning({ range: disputes.range })
+  if (!dispute || !name) return
+  await unfreeze(context, batchId, dispute.range)
+  return tell(context, {
+    code: { upheld: "GAME_UPHELD", refuted: "GAME_REFUTED", noMajority: "GAME_VOID" }[name],
+    text: GAME_TEXT[name],
+    jobId: splitBatchId(batchId).jobId,
+    batchId,
+    data: { disputeId: disputeId.toString() },
+  })
 }
 
 type DutyName = "DigestFalse" | "SamplesCalled" | "CallAnswered" | "CallUnserved" | "SeatSilent" | "EquivocationClaimed"

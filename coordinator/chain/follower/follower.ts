@@ -7,7 +7,7 @@ import { type Chain, lower } from "../client.ts"
 import { runLoop } from "../loop.ts"
 import type { Outbox } from "../outbox/outbox.ts"
 import type { Wake } from "../wake.ts"
-import { applyChallenges, applyJury } from "./applyDisputes.ts"
+import { applyChallenges, applyGame, applyJury } from "./applyDisputes.ts"
 import { applyMarket } from "./applyMarket.ts"
 import { applyRegistry } from "./applyRegistry.ts"
 import type { ApplyContext } from "./context.ts"
@@ -57,7 +57,9 @@ export function createFollower(deps: FollowerDeps, options: FollowerOptions = {}
   const { deployment, client } = chain
   const { blocksAtOnce = BLOCKS_AT_ONCE } = options
   const coordinator = lower(deps.coordinator)
-  const addresses = (["market", "registry", "challenges", "jury"] as const).map((name) => deployment.contracts[name])
+  const addresses = (["market", "registry", "challenges", "jury", "game"] as const).map(
+    (name) => deployment.contracts[name],
+  )
 
   async function step(): Promise<boolean> {
     const latest = await client.getBlock({ blockTag: "latest" })
@@ -186,6 +188,7 @@ export function createFollower(deps: FollowerDeps, options: FollowerOptions = {}
     if (event.source === "market") return applyMarket(context, event)
     if (event.source === "registry") return applyRegistry(context, event)
     if (event.source === "challenges") return applyChallenges(context, event)
+    if (event.source === "game") return applyGame(context, event)
     return applyJury(context, event)
   }
 

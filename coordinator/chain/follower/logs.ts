@@ -1,5 +1,14 @@
 import { type Address, decodeEventLog, type Hex } from "viem"
-import { type Contracts, challengesAbi, formatJobId, juryAbi, marketAbi, registryAbi, splitBatchId } from "#protocol"
+import {
+  type Contracts,
+  challengesAbi,
+  disputeGameAbi,
+  formatJobId,
+  juryAbi,
+  marketAbi,
+  registryAbi,
+  splitBatchId,
+} from "#protocol"
 
 /** A log as it is fetched and stored. */
 export type RawLog = {
@@ -29,11 +38,17 @@ function decodeJury(log: RawLog) {
   return { source: "jury" as const, ...decodeEventLog({ abi: juryAbi, topics, data: log.data }) }
 }
 
+function decodeGame(log: RawLog) {
+  const topics = log.topics as [Hex, ...Hex[]]
+  return { source: "game" as const, ...decodeEventLog({ abi: disputeGameAbi, topics, data: log.data }) }
+}
+
 export type MarketEvent = ReturnType<typeof decodeMarket>
 export type RegistryEvent = ReturnType<typeof decodeRegistry>
 export type ChallengesEvent = ReturnType<typeof decodeChallenges>
 export type JuryEvent = ReturnType<typeof decodeJury>
-export type ChainEvent = MarketEvent | RegistryEvent | ChallengesEvent | JuryEvent
+export type GameEvent = ReturnType<typeof decodeGame>
+export type ChainEvent = MarketEvent | RegistryEvent | ChallengesEvent | JuryEvent | GameEvent
 
 /** The event in a log, or undefined for one that these ABIs do not know (OpenZeppelin's own, for example). */
 export function decodeLog(contracts: Contracts, log: RawLog): ChainEvent | undefined {
@@ -43,6 +58,7 @@ export function decodeLog(contracts: Contracts, log: RawLog): ChainEvent | undef
     if (from === contracts.registry.toLowerCase()) return decodeRegistry(log)
     if (from === contracts.challenges.toLowerCase()) return decodeChallenges(log)
     if (from === contracts.jury.toLowerCase()) return decodeJury(log)
+    if (from === contracts.game.toLowerCase()) return decodeGame(log)
   } catch {
     // EIP712DomainChanged, Initialized and the like: nothing of ours follows from them.
   }
