@@ -155,7 +155,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "watch",
     group: look,
-    summary: "compute samples of your jobs again, and dispute what is wrong, for a bounty",
+    summary: "compute samples of your jobs again, and dispute what is wrong",
     example: "assay watch --rate 10%",
     load: () => import("./watch.ts"),
   },

@@ -8,7 +8,7 @@ import { parseTask } from "./shared/parse.ts"
 export function configure(command: Command): void {
   command
     .description(
-      "Compute a task again and compare it with the result that its worker committed to. Where that is wrong, open a dispute and play it to its end: a contract computes the first wrong element itself. Costs gas and locks a bond, which comes back with a reward if the result is wrong.",
+      "Compute a task again and compare it with the result that its worker committed to. Where that is wrong, open a dispute and play it to its end: a contract computes the first wrong element itself. Costs gas and locks a bond, which comes back if the result is wrong. For the job's requester, who has input and salt.",
     )
     .argument("<task>", "ID/INDEX: the job's id and the task's number")
     .action(

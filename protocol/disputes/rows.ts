@@ -40,13 +40,6 @@ export function rowPath<N>(scheme: TreeScheme<N>, row: Row<N>, index: number): N
   return treePath(treeOfRow(scheme, row), index - row.index * 2 ** (row.level - levelBelow(row.level)))
 }
 
-/** The whole path of a leaf, out of the rows that were shown on the way to it. */
-export function pathThroughRows<N>(scheme: TreeScheme<N>, rows: readonly Row<N>[], leaf: number): N[] {
-  return [...rows]
-    .sort((a, b) => a.level - b.level)
-    .flatMap((row) => rowPath(scheme, row, Math.floor(leaf / 2 ** levelBelow(row.level))))
-}
-
 /** The root that a leaf and its path imply, for a tree of `count` leaves. */
 export function rootOfLeaf<N>(
   scheme: TreeScheme<N>,
