@@ -6,4 +6,5 @@ export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   overhead: async () => (await import("./overhead.ts")).overhead(),
   throughput: async () => (await import("./throughput.ts")).throughput(),
   audit: async () => (await import("./audit.ts")).audit(),
+  commit: async () => (await import("./commit.ts")).commit(),
 }

@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node"
 import { zeroAddress, zeroHash } from "viem"
 import { encodeBundle, exactProfile, sessionOptions } from "#engine"
-import { computeShard } from "../worker/leases/computeShard.ts"
+import { type ComputedShard, computeShard } from "../worker/leases/computeShard.ts"
 import type { PreparedLease } from "../worker/leases/prepareLease.ts"
 import { readInputs } from "../worker/leases/readInputs.ts"
 import { type Figure, median, timed } from "./figure.ts"
@@ -13,21 +13,39 @@ import { type BenchShard, createWorkload, type Workload } from "./workload.ts"
  * same calls to onnxruntime in a bare loop, same session options, one thread, interleaved in one run.
  */
 export async function overhead(): Promise<Figure[]> {
+  const layers = await layersFor(TASK_MS)
   return [
-    await measure({ name: "overhead, 64 kB in and out", rows: 16, tasks: 16, goal: 0.95 }),
-    await measure({ name: "overhead, 2 MB in and out", rows: 512, tasks: 4, goal: undefined }),
+    await measure({ name: "overhead, 64 kB in and out", layers, rows: SMALL_ROWS, tasks: 16, goal: 0.95 }),
+    await measure({ name: "overhead, 2 MB in and out", layers, rows: 512, tasks: 2, goal: undefined }),
   ]
 }
 
-/** Of 1024 x 1024 float32: about 15 ms for 16 rows on one core. */
-const LAYERS = 24
+/** How long a small task shall take on one core; machines differ twofold, so the layers are counted out at the start. */
+const TASK_MS = 15
+const PROBE_LAYERS = 8
 const ROUNDS = 5
-const SHARDS = 4
+/** A worker's day has no first and no last shard: enough of them that both ends hardly count. */
+const SHARDS = 12
 
-type Case = { name: string; rows: number; tasks: number; goal: number | undefined }
+const SMALL_ROWS = 16
 
-async function measure({ name, rows, tasks, goal }: Case): Promise<Figure> {
-  const work = await createWorkload({ layers: LAYERS, rows, shards: SHARDS, tasks })
+/** Layers of 1,024 x 1,024 float32 that make a task of so many milliseconds here. */
+async function layersFor(ms: number): Promise<number> {
+  const work = await createWorkload({ layers: PROBE_LAYERS, rows: SMALL_ROWS, shards: 1, tasks: 32 })
+  try {
+    const session = await InferenceSession.create(work.bytes, sessionOptions(exactProfile()))
+    await bareLoop(session, work.shards)
+    const perLayer = (await timed(() => bareLoop(session, work.shards))) / 32 / PROBE_LAYERS
+    return Math.max(1, Math.round(ms / perLayer))
+  } finally {
+    await work.close()
+  }
+}
+
+type Case = { name: string; layers: number; rows: number; tasks: number; goal: number | undefined }
+
+async function measure({ name, layers, rows, tasks, goal }: Case): Promise<Figure> {
+  const work = await createWorkload({ layers, rows, shards: SHARDS, tasks })
   try {
     const session = await InferenceSession.create(work.bytes, sessionOptions(exactProfile()))
     const worker = () => throughWorker(work)
@@ -74,12 +92,16 @@ async function throughWorker({ backend, hasher, model, shards }: Workload): Prom
   for (const [i, { lease }] of shards.entries()) {
     const prepared = await next
     if (shards[i + 1]) next = prepare(shards[i + 1]!)
-    const { leaves, outputs } = await computeShard({ backend, hasher }, prepared, never)
-    encodeBundle(outputs)
-    const full = leaves.map(({ digestPart: _, ...leaf }) => ({ ...leaf, worker: zeroAddress }))
-    finishing.push(hasher.run("shardRoot", { jobId: 0n, shardSize: lease.count, leaves: full }))
+    const computed = await computeShard({ backend, hasher }, prepared, never)
+    finishing.push(finish(computed, lease.count))
   }
   await Promise.all(finishing)
+
+  async function finish({ leaves, outputs }: ComputedShard, shardSize: number): Promise<void> {
+    encodeBundle(outputs)
+    const full = (await leaves).map(({ digestPart: _, ...leaf }) => ({ ...leaf, worker: zeroAddress }))
+    await hasher.run("shardRoot", { jobId: 0n, shardSize, leaves: full })
+  }
 }
 
 async function bareLoop(session: InferenceSession, shards: readonly BenchShard[]): Promise<void> {

@@ -52,7 +52,7 @@ async function submit(context: Context, options: Options): Promise<void> {
   out.result(
     {
       ...posted,
-      status: view.state,
+      status: done ? "final" : view.state,
       outputs,
       ...amount("charged", escrow - refunded),
       ...amount("refunded", refunded),

@@ -10,7 +10,9 @@ export function createRunnerBackend(runner: Runner): Backend {
       await runner.load(model.path, model.sha256)
     },
     async *runShard(model, tasks, { signal }) {
-      await runner.load(model.path, model.sha256)
+      // The process answers in order, so the first tasks wait behind the load there and not for its answer here.
+      const loaded = runner.load(model.path, model.sha256)
+      loaded.catch(() => undefined)
       const results = runner.runMany(
         model.sha256,
         tasks.map(({ inputs }) => inputs),
@@ -19,6 +21,7 @@ export function createRunnerBackend(runner: Runner): Backend {
       let at = 0
       for await (const tensors of results)
         yield { index: tasks[at++]!.index, units: 1, ...splitResults(model, tensors) }
+      await loaded
     },
     close: async () => {},
   }

@@ -13,6 +13,11 @@ export function sha256(bytes: Uint8Array): Buffer {
   return hash("sha256", bytes, "buffer")
 }
 
+/** A string of bytes costs node half of what a Buffer for each of thousands of hashes does. */
+function writeSha256(bytes: Uint8Array, target: Buffer, at: number): void {
+  target.write(hash("sha256", bytes, "binary"), at, HASH_BYTES, "binary")
+}
+
 export const SHA_PAD: Uint8Array = sha256(Uint8Array.of(PAD_TAG))
 
 /** Chunks of a byte length; an empty tensor has none and its tree is one padding leaf. */
@@ -42,7 +47,7 @@ export function chunkTreeRoot(data: Uint8Array, prefix: Uint8Array): Uint8Array 
       hashes.copy(pair, 1, left, left + HASH_BYTES)
       if (2 * i + 1 < count) hashes.copy(pair, 1 + HASH_BYTES, left + HASH_BYTES, left + 2 * HASH_BYTES)
       else pair.set(pad, 1 + HASH_BYTES)
-      hashes.set(sha256(pair), i * HASH_BYTES)
+      writeSha256(pair, hashes, i * HASH_BYTES)
     }
     pair.set(pad, 1)
     pair.set(pad, 1 + HASH_BYTES)
@@ -81,7 +86,7 @@ function hashChunks(data: Uint8Array, prefix: Uint8Array): Buffer {
     const chunk = data.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES)
     scratch.set(chunk, prefix.length)
     if (chunk.length < CHUNK_BYTES) scratch.fill(0, prefix.length + chunk.length)
-    hashes.set(sha256(scratch), i * HASH_BYTES)
+    writeSha256(scratch, hashes, i * HASH_BYTES)
   }
   return hashes
 }

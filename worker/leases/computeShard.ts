@@ -4,7 +4,13 @@ import { workerError } from "../errors.ts"
 import type { Hasher } from "../hashing/hasher.ts"
 import type { PreparedLease } from "./prepareLease.ts"
 
-export type ComputedShard = { prepared: PreparedLease; leaves: WireLeaf[]; outputs: NamedTensor[]; ms: number }
+export type ComputedShard = {
+  prepared: PreparedLease
+  /** Still being hashed when the next shard begins: the computing process does not wait for it. */
+  leaves: Promise<WireLeaf[]>
+  outputs: NamedTensor[]
+  ms: number
+}
 
 /** How many results may wait for their hash: enough that the thread never starves, few enough to bound memory. */
 const HASHING_AHEAD = 16
@@ -34,7 +40,14 @@ export async function computeShard(
   if (leaves.length !== count) {
     throw workerError("E_RUN_FAILED", `the backend gave ${leaves.length} results for ${count} tasks`)
   }
-  return { prepared, leaves: await Promise.all(leaves), outputs, ms: performance.now() - startedAt }
+  return { prepared, leaves: inOrder(leaves), outputs, ms: performance.now() - startedAt }
+}
+
+function inOrder(leaves: readonly Promise<WireLeaf>[]): Promise<WireLeaf[]> {
+  const all = Promise.all(leaves)
+  // As with each of them: told to whoever awaits it.
+  all.catch(() => undefined)
+  return all
 }
 
 async function hashResult(

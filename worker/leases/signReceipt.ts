@@ -25,9 +25,10 @@ export type SignReceiptDeps = {
  */
 export async function signReceipt(deps: SignReceiptDeps, computed: ComputedShard): Promise<SignedRecord> {
   const { hasher, cache, journal, records, now } = deps
-  const { prepared, leaves } = computed
+  const { prepared } = computed
   const { bundle } = prepared.record
   const { lease, terms } = bundle
+  const leaves = await computed.leaves
   const outputs = await cache.store(encodeBundle(computed.outputs))
   const worker = lease.worker
   const root = await hasher.run("shardRoot", {

@@ -7,8 +7,11 @@ import { workLoops } from "./workLoops.ts"
  * and commits of one's own must go on when it is dead. Leases and audits end when the worker is told to stop.
  */
 export async function runLoops(parts: Parts): Promise<void> {
-  const { config, stopping } = parts
+  const { config } = parts
   const ending = new AbortController()
+  // One loop that fails for good stops the others too: a worker that has said why it ends must not go on auditing.
+  const failed = new AbortController()
+  const stopping = AbortSignal.any([parts.stopping, failed.signal])
   const aborting = withGrace(stopping, config.graceMs)
   const { promise: fatal, reject: onFatal } = createRejection()
   const background: Promise<void>[] = []
@@ -18,7 +21,15 @@ export async function runLoops(parts: Parts): Promise<void> {
   }
   try {
     beside(watchLoop(parts, ending.signal))
-    await Promise.race([workLoops(parts, { aborting: aborting.signal, ending: ending.signal, onFatal, beside }), fatal])
+    const work = workLoops(
+      { ...parts, stopping },
+      { aborting: aborting.signal, ending: ending.signal, onFatal, beside },
+    )
+    background.push(work)
+    await Promise.race([work, fatal])
+  } catch (error) {
+    failed.abort(error)
+    throw error
   } finally {
     ending.abort()
     aborting.cancel()

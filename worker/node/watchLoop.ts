@@ -12,6 +12,7 @@ import { type ConcludeDeps, conclude } from "../selfCommit/conclude.ts"
 import { openOwnBatches } from "../selfCommit/ownBatches.ts"
 import { serveOwnBatches } from "../selfCommit/serve.ts"
 import { withdrawWhenDue } from "../settlement/autoWithdraw.ts"
+import { createEndAbandoned } from "../settlement/endAbandoned.ts"
 import { settle } from "../settlement/settle.ts"
 import { createSingle } from "../support/single.ts"
 import { rememberedCoordinator } from "./coordinator.ts"
@@ -78,10 +79,12 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
 function createChores(deps: ConcludeDeps & Parts, onError: (error: unknown) => void): (head: Head) => void {
   const { config, folder, own } = deps
   const margin = BigInt(config.selfCommitMargin ?? Math.floor(config.deployment.params.claimPeriod / 2))
+  const endAbandoned = createEndAbandoned(deps, { graceSeconds: BigInt(config.deployment.params.clock) })
   let head: Head
   const run = createSingle(async () => {
     await selfCommitDue(deps, { margin, url: config.publicUrl })
     for (const batch of own.all()) await conclude(deps, batch, head)
+    await endAbandoned(head.timestamp)
     const coordinator = await rememberedCoordinator(folder)
     if (config.withdrawAt !== undefined && coordinator) {
       await withdrawWhenDue(deps, { withdrawAt: config.withdrawAt, coordinators: [coordinator] })
