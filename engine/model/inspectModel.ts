@@ -5,6 +5,7 @@ import { EngineError } from "../errors.ts"
 import { readModel } from "../onnx/readModel.ts"
 import type { OnnxModel, OnnxValueInfo } from "../onnx/types.ts"
 import { upgradeOpset } from "../onnx/upgradeOpset.ts"
+import { exactRefusals } from "../program/normalizeModel.ts"
 import type { Runner } from "../run/runner.ts"
 import { chooseDigest } from "./chooseDigest.ts"
 import { estimateMemoryBytes, graphFlops, type MemoryTierGiB, memoryTierFor } from "./cost.ts"
@@ -62,9 +63,11 @@ export async function inspectModel(
       if (!refused.some(({ op }) => op !== "" && op === refusal.op)) refused.push(refusal)
     }
   }
+  const taken = refused.length === 0
+  if (taken) refused.push(...(await exactRefusals(runner, upgraded, model)))
   const values = inner && graphValues(model, inner)
   const memoryBytes = values && estimateMemoryBytes(values, bytes.byteLength)
-  const marked = refused.length === 0 ? digestNamesOf(model) : []
+  const marked = taken ? digestNamesOf(model) : []
   return {
     sha256: `0x${createHash("sha256").update(bytes).digest("hex")}`,
     fileBytes: bytes.byteLength,

@@ -108,6 +108,7 @@ function readAttribute(bytes: Uint8Array): [string, OnnxAttribute] {
   const ints: number[] = []
   const floats: number[] = []
   const tensors: OnnxTensor[] = []
+  const strings: string[] = []
   let [name, graphs, sparse] = ["", 0, false]
   let i: number | undefined
   let f: number | undefined
@@ -121,9 +122,10 @@ function readAttribute(bytes: Uint8Array): [string, OnnxAttribute] {
     else if (field === 6 || field === 11) graphs++
     else if (field === 7) readFloats(reader, wireType, floats)
     else if (field === 8) readInts(reader, wireType, ints)
+    else if (field === 9) strings.push(readString(reader))
     else if (field === 22 || field === 23) sparse = true
   })
-  return [name, { i, f, s, ints, floats, tensors, graphs, sparse }]
+  return [name, { i, f, s, strings, ints, floats, tensors, graphs, sparse }]
 }
 
 const TYPE_KINDS: Record<number, OnnxValueInfo["kind"]> = {

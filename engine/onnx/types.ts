@@ -51,6 +51,7 @@ export type OnnxAttribute = {
   readonly i?: number
   readonly f?: number
   readonly s?: string
+  readonly strings: readonly string[]
   readonly ints: readonly number[]
   readonly floats: readonly number[]
   readonly tensors: readonly OnnxTensor[]

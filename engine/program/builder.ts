@@ -1,7 +1,7 @@
 import { type Dtype, elementCount, PRIMITIVES, type Tensor } from "#protocol"
 import { swapLastTwo } from "./compileProgram.ts"
 import { int64s } from "./elements.ts"
-import { anyOf, factsOf, factsOfConstant } from "./facts.ts"
+import { anyOf, type Facts, factsOf, factsOfConstant } from "./facts.ts"
 import { NotPrimitive, primitiveOf } from "./primitive.ts"
 import { evaluatePrimitive } from "./reference.ts"
 import type { Attributes, ProgramValue } from "./values.ts"
@@ -24,7 +24,8 @@ export type BuiltNode = {
 
 export type Builder = {
   input(name: string, dtype: Dtype, dims: readonly number[]): Value
-  constant(tensor: Tensor): Value
+  /** `facts` where they are known already. */
+  constant(tensor: Tensor, facts?: Facts): Value
   /** A shape, or other list of integers, as an operand. */
   ints(values: readonly number[]): Value
   /** One primitive. The same one twice is one node; of constants alone it is evaluated at once. */
@@ -42,12 +43,12 @@ export function createBuilder(): Builder {
   const numbered = new Map<string, Value>()
   let [nextId, label] = [0, ""]
 
-  function constant(tensor: Tensor): Value {
+  function constant(tensor: Tensor, facts?: Facts): Value {
     const make = (): Value => ({
       id: nextId++,
       dtype: tensor.dtype,
       dims: tensor.dims,
-      facts: factsOfConstant(tensor),
+      facts: facts ?? factsOfConstant(tensor),
       constant: tensor,
     })
     if (tensor.data.byteLength > SHARED_BYTES) return make()

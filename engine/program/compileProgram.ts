@@ -7,7 +7,6 @@ import {
   type Operand,
   type Operation,
   onnxNumberOf,
-  PRIMITIVES,
   type Program,
   programRootV1,
   type Tensor,
@@ -19,10 +18,10 @@ import { digestNamesOf } from "../model/modelInterface.ts"
 import { readModel } from "../onnx/readModel.ts"
 import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxValueInfo } from "../onnx/types.ts"
 import { type AttributeSpec, type ModelSpec, type ValueSpec, writeModel } from "../onnx/writeModel.ts"
+import { elementsOf, newElements, tensorOf } from "./elements.ts"
 import { anyOf, factsOf, factsOfConstant } from "./facts.ts"
 import { NotPrimitive, PROGRAM_TYPES, type Primitive, type PrimitiveOperand, primitiveOf } from "./primitive.ts"
-import { evaluatePrimitive } from "./reference.ts"
-import { type Attributes, type ProgramValue, stridesOf } from "./values.ts"
+import type { Attributes, ProgramValue } from "./values.ts"
 
 /** The opset and IR version of every program: one meaning an operator, whatever the model was exported with. */
 export const PROGRAM_OPSET = 17
@@ -144,17 +143,21 @@ export function isProgram(bytes: Uint8Array): boolean {
 
 /** The operand layout of a second factor: columns as rows. */
 export function swapLastTwo(tensor: Tensor): Tensor {
-  const { dims } = tensor
-  const strides = stridesOf(dims)
-  const swap = <T>(list: readonly T[]): T[] => [...list.slice(0, -2), ...list.slice(-2).reverse()]
-  return evaluatePrimitive({
-    code: PRIMITIVES.VIEW,
-    attributes: [0n, ...swap(strides).map(BigInt)],
-    operands: [tensor],
-    dtype: tensor.dtype,
-    dims: swap(dims),
-  })
+  const { dtype, dims } = tensor
+  const [rows, columns] = dims.slice(-2) as [number, number]
+  const from = elementsOf(tensor)
+  const to = newElements(dtype, dims)
+  const matrix = rows * columns
+  // In tiles, so that neither side jumps through memory.
+  for (let start = 0; start < from.length; start += matrix)
+    for (let r = 0; r < rows; r += TILE)
+      for (let c = 0; c < columns; c += TILE)
+        for (let i = r; i < Math.min(rows, r + TILE); i++)
+          for (let j = c; j < Math.min(columns, c + TILE); j++)
+            to[start + j * rows + i] = from[start + i * columns + j]!
+  return tensorOf(dtype, [...dims.slice(0, -2), columns, rows], to)
 }
+const TILE = 32
 
 /**
  * A program is exactly what our writer makes of what our reader read. Nothing can then be in the file that onnxruntime

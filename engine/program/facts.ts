@@ -32,15 +32,15 @@ export function anyOf(dtype: Dtype): Facts {
 }
 
 export function factsOfConstant(tensor: Tensor): Facts {
+  const elements = elementsOf(tensor)
   let [low, high, nan, negativeZero] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, false, false]
-  for (const element of elementsOf(tensor)) {
-    const value = Number(element)
-    if (Number.isNaN(value)) nan = true
-    else {
-      if (value < low) low = value
-      if (value > high) high = value
-      if (value === 0 && Object.is(value, -0)) negativeZero = true
-    }
+  // Weights are most of a file: a plain loop, which the compiler knows the type of.
+  for (let i = 0; i < elements.length; i++) {
+    const value = Number(elements[i])
+    if (value < low) low = value
+    if (value > high) high = value
+    if (value === 0) negativeZero ||= Object.is(value, -0)
+    else nan ||= Number.isNaN(value)
   }
   return low > high ? { low: 0, high: 0, nan, negativeZero } : { low, high, nan, negativeZero }
 }
@@ -252,7 +252,8 @@ function whereFacts([condition, yes, no]: readonly ProgramValue[]): Facts {
   return union([chosen(condition!, yes!), no!.facts])
 }
 
-function chosen(condition: ProgramValue, value: ProgramValue): Facts {
+/** What `value` can be where the condition holds. */
+export function chosen(condition: ProgramValue, value: ProgramValue): Facts {
   const { facts } = value
   const made = condition.made
   if (!made || value.dtype !== "float32") return facts
@@ -263,9 +264,13 @@ function chosen(condition: ProgramValue, value: ProgramValue): Facts {
   // Where shapes differ, an element may be chosen by the comparison of another one.
   const whole = condition.dims.length === value.dims.length && condition.dims.every((dim, i) => dim === value.dims[i])
   if (x !== value || !y?.constant || y.facts.nan || !whole || !(isLow || isHigh)) return facts
+  // Strictly above or below 0 is neither zero.
+  const zero =
+    made.code === PRIMITIVES.GREATER ? y.facts.low < 0 : made.code === PRIMITIVES.LESS ? y.facts.high > 0 : true
+  const rest = { ...facts, nan: false, negativeZero: facts.negativeZero && zero }
   return isLow
-    ? { ...facts, low: Math.max(facts.low, y.facts.low), nan: false }
-    : { ...facts, high: Math.min(facts.high, y.facts.high), nan: false }
+    ? { ...rest, low: Math.max(facts.low, y.facts.low) }
+    : { ...rest, high: Math.min(facts.high, y.facts.high) }
 }
 
 function union(all: readonly Facts[]): Facts {

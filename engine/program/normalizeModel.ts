@@ -11,7 +11,6 @@ import {
   nodeLabel,
   type Refusal,
   refusalError,
-  refusalsOf,
 } from "../model/marketRules.ts"
 import { DIGEST_METADATA_KEY, interfaceOf } from "../model/modelInterface.ts"
 import { probeShapes } from "../model/probeShapes.ts"
@@ -27,6 +26,7 @@ import { LOWERINGS } from "./lower/index.ts"
 import { LowerRefusal } from "./lower/lowering.ts"
 import { createOps } from "./ops.ts"
 import { NotPrimitive, PROGRAM_TYPES } from "./primitive.ts"
+import { inOrder, simplify } from "./simplify.ts"
 
 export type NormalizeDeps = { readonly runner: Runner; readonly limits?: ModelLimits }
 
@@ -67,15 +67,9 @@ export async function normalizeModel(deps: NormalizeDeps, file: Uint8Array): Pro
   return { bytes: program!, digestTensors, digestNote: choice.note }
 }
 
-/** Everything that keeps a model from being exact, in graph order; empty if nothing does. */
-export async function exactRefusals(
-  { runner, limits = MODEL_LIMITS }: NormalizeDeps,
-  file: Uint8Array,
-): Promise<readonly Refusal[]> {
-  const model = readModel(upgradeOpset(file))
-  const refusals = refusalsOf(model, limits)
-  if (refusals.length > 0 || isProgram(file)) return refusals
-  return (await rewrite(runner, model, [])).refused
+/** What keeps a model that the market takes from being exact, in graph order; empty if nothing does. */
+export async function exactRefusals(runner: Runner, bytes: Uint8Array, model: OnnxModel): Promise<readonly Refusal[]> {
+  return isProgram(bytes) ? [] : (await rewrite(runner, model, [])).refused
 }
 
 type Rewritten = { readonly program: Uint8Array | undefined; readonly refused: readonly Refusal[] }
@@ -131,7 +125,12 @@ async function rewrite(runner: Runner, model: OnnxModel, digestTensors: readonly
     if (!value) throw new EngineError({ code: "E_MODEL_INVALID", message: `nothing puts out "${name}"` })
     return [name, value] as const
   })
-  return { program: write(builder, inputs, results, digestTensors, graph.name), refused }
+  const simple = simplify(
+    builder,
+    results.map(([, value]) => value),
+  )
+  const named = results.map(([name], i) => [name, simple.results[i]!] as const)
+  return { program: write(simple.builder, inputs, named, digestTensors, graph.name), refused }
 }
 
 type LowerDeps = {
@@ -225,7 +224,7 @@ function write(
     names.set(own, name)
     outputs.push({ name, dtype: own.dtype, dims: own.dims })
   }
-  const needed = reachable([...names.keys()])
+  const needed = inOrder([...names.keys()])
   const fresh = (prefix: string, i: number): string => {
     let name = `${prefix}${i}`
     while (taken.has(name)) name = `_${name}`
@@ -263,25 +262,6 @@ function write(
     irVersion: PROGRAM_IR_VERSION,
     metadata: { [DIGEST_METADATA_KEY]: JSON.stringify(digestTensors) },
   })
-}
-
-/** Values in the order in which they were made, so that every one comes after what it reads. */
-function reachable(roots: readonly Value[]): Value[] {
-  const seen = new Set<Value>()
-  const sorted: Value[] = []
-  const stack: [Value, boolean][] = [...roots].reverse().map((value) => [value, false])
-  for (let top = stack.pop(); top; top = stack.pop()) {
-    const [value, done] = top
-    if (done) {
-      sorted.push(value)
-      continue
-    }
-    if (seen.has(value)) continue
-    seen.add(value)
-    stack.push([value, true])
-    for (const read of [...(value.node?.inputs ?? [])].reverse()) if (!seen.has(read)) stack.push([read, false])
-  }
-  return sorted
 }
 
 function opName({ op, domain }: OnnxNode): string {

@@ -1,7 +1,7 @@
-import { type Dtype, elementCount, onnxNumberOf, type Tensor } from "#protocol"
+import { type Dtype, elementCount, onnxNumberOf } from "#protocol"
 import { type Builder, madeBy, type Value } from "./builder.ts"
 import { floats, int64s, tensorOf } from "./elements.ts"
-import { CAST_BOUNDS } from "./primitive.ts"
+import { CAST_BOUNDS, losesSign } from "./primitive.ts"
 import { broadcastDims, sameDims } from "./values.ts"
 
 /** The vocabulary in which models are rewritten: primitives, and what is made of them again and again. */
@@ -79,7 +79,9 @@ export function createOps(builder: Builder) {
     // onnxruntime chooses between the wider types alone.
     if (yes.dtype === "bool") return cast(where(condition, cast(yes, "uint8"), cast(no, "uint8")), "bool")
     if (yes.dtype === "int8") return cast(where(condition, cast(yes, "int32"), cast(no, "int32")), "int8")
-    return emit("Where", [condition, yes, no])
+    if (yes.dtype !== "float32" || !losesSign(condition, yes, no)) return emit("Where", [condition, yes, no])
+    const signless = (x: Value) => (x.facts.negativeZero ? add(x, scalar(0)) : x)
+    return emit("Where", [condition, signless(yes), signless(no)])
   }
 
   /** Float values are brought inside an integer type first: what does not fit differs between processors. */
@@ -94,13 +96,20 @@ export function createOps(builder: Builder) {
     const raised = x.facts.nan || x.facts.low < low ? atLeast(x, scalar(low)) : x
     return raised.facts.high > high || raised.facts.nan ? atMost(raised, scalar(high)) : raised
   }
-  const atLeast = (x: Value, low: Value): Value => where(compare("Greater", x, low), x, low)
-  const atMost = (x: Value, high: Value): Value => where(compare("Less", x, high), x, high)
+  /** The greater of two; NaN loses, and -0 is 0 where one is repeated: the facts know this pattern by its operands. */
+  const atLeast = (x: Value, low: Value): Value => choose("Greater", x, low)
+  const atMost = (x: Value, high: Value): Value => choose("Less", x, high)
+  function choose(op: "Greater" | "Less", x: Value, other: Value): Value {
+    const condition = compare(op, x, other)
+    if (!losesSign(condition, x, other)) return where(condition, x, other)
+    const signless = add(x, scalar(0))
+    return where(compare(op, signless, other), signless, other)
+  }
 
   /** Without NaN and -0, so that a maximum does not depend on the order in which it is taken. */
   function orderly(x: Value, { zeros = true } = {}): Value {
     if (x.dtype !== "float32") return x
-    const ordered = x.facts.nan ? where(compare("Greater", x, scalar(-FLOAT_MAX)), x, scalar(-FLOAT_MAX)) : x
+    const ordered = x.facts.nan ? atLeast(x, scalar(-FLOAT_MAX)) : x
     return zeros && ordered.facts.negativeZero ? add(ordered, scalar(0)) : ordered
   }
 
@@ -110,7 +119,7 @@ export function createOps(builder: Builder) {
     if (sameDims(x.dims, dims)) return x
     const before = madeBy(x, "Reshape")
     if (before) return reshape(before.inputs[0]!, dims)
-    if (x.constant) return constant({ ...x.constant, dims: [...dims] })
+    if (x.constant) return constant({ ...x.constant, dims: [...dims] }, x.facts)
     return emit("Reshape", [x, builder.ints(dims)])
   }
 
@@ -189,16 +198,11 @@ export function createOps(builder: Builder) {
 
   /** Any two factors of rank 2 or more. */
   function matMul(a: Value, b: Value): Value {
-    const product = multiply(a, b)
-    return product
-  }
-
-  function multiply(a: Value, b: Value): Value {
     const batches = b.dims.slice(0, -2)
     if (b.constant && batches.length > 0 && batches.every((dim) => dim === 1)) {
       const rank = Math.max(a.dims.length, b.dims.length)
       const lifted = reshape(a, [...new Array<number>(rank - a.dims.length).fill(1), ...a.dims])
-      return multiply(lifted, reshape(b, b.dims.slice(-2)))
+      return matMul(lifted, reshape(b, b.dims.slice(-2)))
     }
     const n = b.dims.at(-1)!
     const rows = b.dims.length === 2 ? elementCount(a.dims.slice(0, -1)) : a.dims.at(-2)!
@@ -206,9 +210,9 @@ export function createOps(builder: Builder) {
     if (!(b.constant && b.dims.length === 2)) {
       // The kernels for one row or one column add in another order: with two there is one that does not.
       if (rows < 2)
-        return range(multiply(concat([a, a], a.dims.length - 2), b), Math.max(a.dims.length, b.dims.length) - 2, 0, m)
+        return range(matMul(concat([a, a], a.dims.length - 2), b), Math.max(a.dims.length, b.dims.length) - 2, 0, m)
       if (n < 2)
-        return range(multiply(a, concat([b, b], b.dims.length - 1)), Math.max(a.dims.length, b.dims.length) - 1, 0, n)
+        return range(matMul(a, concat([b, b], b.dims.length - 1)), Math.max(a.dims.length, b.dims.length) - 1, 0, n)
     }
     return emit("MatMul", [a, b.constant ? b : fromRows(b)])
   }
@@ -287,7 +291,3 @@ export function createOps(builder: Builder) {
 
 type Unary = (x: Value) => Value
 export type Comparison = "Less" | "Greater" | "Equal" | "LessOrEqual" | "GreaterOrEqual"
-
-export function isConstant(value: Value | undefined): value is Value & { readonly constant: Tensor } {
-  return value?.constant !== undefined
-}

@@ -1,5 +1,7 @@
 import { type Dtype, elementCount, PRIMITIVES } from "#protocol"
 import { elementsOf, numbersOf } from "./elements.ts"
+import { chosen } from "./facts.ts"
+import { bitsOfFloat } from "./float32.ts"
 import { type Attributes, broadcastDims, type ProgramValue, sameDims, stridesOf } from "./values.ts"
 
 /**
@@ -74,6 +76,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     if (typeof alpha !== "object" || !("f" in alpha) || !Object.is(alpha.f, 0)) throw new NotPrimitive("alpha is not 0")
     return unary(PRIMITIVES.RELU, F, ["alpha"])(node)
   },
+  QuantizeLinear: quantize,
   Less: comparison(PRIMITIVES.LESS, ORDERED),
   Greater: comparison(PRIMITIVES.GREATER, ORDERED),
   Equal: comparison(PRIMITIVES.EQUAL, [...ORDERED, "bool"]),
@@ -204,6 +207,7 @@ function where(node: PrimitiveNode): Primitive {
   typed(condition, ["bool"])
   typed(yes, ORDERED)
   if (yes.dtype !== no.dtype) throw new NotPrimitive(`it chooses between ${yes.dtype} and ${no.dtype}`)
+  if (losesSign(condition, yes, no)) throw new NotPrimitive("it may choose a -0 where onnxruntime loses its sign")
   return {
     code: PRIMITIVES.WHERE,
     attributes: [],
@@ -211,6 +215,15 @@ function where(node: PrimitiveNode): Primitive {
     dtype: yes.dtype,
     dims: broadcast(condition, yes, no),
   }
+}
+
+/**
+ * onnxruntime takes what was chosen of either side with zeros elsewhere, and then the first that is not 0: a -0 of the
+ * first side is lost, one of the second only where the condition is repeated.
+ */
+export function losesSign(condition: ProgramValue, yes: ProgramValue, no: ProgramValue): boolean {
+  const whole = elementCount(condition.dims) > 1 && sameDims(condition.dims, broadcast(condition, yes, no))
+  return chosen(condition, yes).negativeZero || (no.facts.negativeZero && !whole)
 }
 
 const CAST_TARGETS: Readonly<Record<number, Dtype>> = {
@@ -238,6 +251,24 @@ function cast(node: PrimitiveNode): Primitive {
   if (range && (x.facts.nan || Math.trunc(x.facts.low) < range[0] || Math.trunc(x.facts.high) > range[1]))
     throw new NotPrimitive(`it casts to ${dtype} what may not fit (${describe(x)}): processors differ over that`)
   return { code: PRIMITIVES.CAST, attributes: [], operands: plain(x), dtype, dims: x.dims }
+}
+
+function quantize(node: PrimitiveNode): Primitive {
+  const [x, scale, zero] = arity(node, 3) as [ProgramValue, ProgramValue, ProgramValue]
+  typed(x, F)
+  typed(scale, F)
+  if (zero.dtype !== "uint8" && zero.dtype !== "int8") throw new NotPrimitive(`it quantizes to ${zero.dtype}`)
+  ordered(x, false)
+  const [step] = scale.constant && elementCount(scale.dims) === 1 ? numbersOf(scale.constant) : []
+  if (step === undefined || !(step > 0 && step < Number.POSITIVE_INFINITY))
+    throw new NotPrimitive("its scale is not one positive constant")
+  return {
+    code: PRIMITIVES.QUANTIZE,
+    attributes: [BigInt(bitsOfFloat(step)), constantScalar(zero, zero.dtype, "zero point")],
+    operands: plain(x),
+    dtype: zero.dtype,
+    dims: x.dims,
+  }
 }
 
 function describe({ facts }: ProgramValue): string {

@@ -1,7 +1,7 @@
 import { type Dtype, elementCount, PRIMITIVES, type Tensor } from "#protocol"
 import { canonicalNaN } from "./canonicalNaN.ts"
 import { type Elements, elementsOf, newElements, tensorOf } from "./elements.ts"
-import { erf32, exp32, fma32, sigmoid32, tanh32 } from "./float32.ts"
+import { erf32, exp32, floatOfBits, fma32, sigmoid32, tanh32 } from "./float32.ts"
 import { stridesOf } from "./values.ts"
 
 /**
@@ -37,6 +37,7 @@ export function evaluatePrimitive({ code, attributes, operands, dtype, dims }: E
 
 function run(job: Job, dtype: Dtype): void {
   if (job.code === PRIMITIVES.CAST) cast(job, dtype)
+  else if (job.code === PRIMITIVES.QUANTIZE) quantize(job, dtype)
   else (MEANINGS[job.code] ?? elementwise)(job)
 }
 
@@ -59,7 +60,7 @@ const FLOAT: Partial<Record<number, (a: number, b: number) => number>> = {
   [PRIMITIVES.TANH]: tanh32,
   [PRIMITIVES.SIGMOID]: sigmoid32,
   [PRIMITIVES.ERF]: erf32,
-  [PRIMITIVES.RELU]: (a) => Math.max(a, 0),
+  [PRIMITIVES.RELU]: (a) => (Number.isNaN(a) ? 0 : Math.max(a, 0)),
 }
 
 /** Stored into an Int32Array, whose writes wrap around. */
@@ -70,8 +71,8 @@ const INT32: Partial<Record<number, (a: number, b: number) => number>> = {
   [PRIMITIVES.DIV]: (a, b) => (a / b) | 0,
   [PRIMITIVES.NEG]: (a) => -a | 0,
   [PRIMITIVES.ABS]: (a) => Math.abs(a) | 0,
-  [PRIMITIVES.MIN]: Math.min,
-  [PRIMITIVES.MAX]: Math.max,
+  [PRIMITIVES.MIN]: (a, b) => Math.min(a, b),
+  [PRIMITIVES.MAX]: (a, b) => Math.max(a, b),
 }
 
 /** Stored into a BigInt64Array, whose writes wrap around. */
@@ -147,6 +148,16 @@ function cast({ inputs: [x], out }: Job, dtype: Dtype): void {
       const whole = from === "float32" || from === "float64" ? Math.trunc(value) : value
       out[e] = wide ? BigInt(whole) : whole
     }
+  }
+}
+
+function quantize({ attributes: [bits, zero], inputs: [x], out }: Job, dtype: Dtype): void {
+  const scale = floatOfBits(bits!)
+  const [low, high] = dtype === "uint8" ? [0, 255] : [-128, 127]
+  const data = x!.data as Float32Array
+  for (let e = 0; e < out.length; e++) {
+    const steps = roundToEven(f32(data[e]! / scale))
+    out[e] = Math.min(Math.max(steps, low - zero!), high - zero!) + zero!
   }
 }
 

@@ -28,6 +28,7 @@ export const PRIMITIVES = {
   MIN: 32,
   MAX: 33,
   RELU: 34,
+  QUANTIZE: 35,
   VIEW: 40,
   PAD: 41,
   CONCAT: 42,

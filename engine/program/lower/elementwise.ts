@@ -140,6 +140,7 @@ export function floatRemedy(dtype: string | undefined): string {
 /** NaN loses; so the result depends on nothing but the numbers. */
 function extreme(o: Ops, op: "Greater" | "Less", a: Value, b: Value): Value {
   if (a.dtype === "int32" || a.dtype === "int64") return o.emit(op === "Greater" ? "Max" : "Min", [a, b])
+  if (a.dtype === "float32") return op === "Greater" ? o.atLeast(a, b) : o.atMost(a, b)
   return o.where(o.compare(op, a, b), a, b)
 }
 
@@ -213,7 +214,7 @@ function horner(o: Ops, x: Value, coefficients: readonly number[]): Value {
 /** x less its multiple of pi, in three parts, then the series; an odd multiple turns the sign. */
 function sine(o: Ops, x: Value): Value {
   const k = o.round(o.mul(x, o.scalar(1 / Math.PI)))
-  const parts = [3.140625, 9.675025939941406e-4, 1.5099579909783764e-7]
+  const parts = [3.140625, 9.675025939941406e-4, 1.50995799e-7]
   const r = parts.reduce((rest, part) => o.sub(rest, o.mul(k, o.scalar(part))), x)
   const s = o.mul(r, r)
   const value = o.mul(r, horner(o, s, [2.7557319e-6, -1.98412698e-4, 8.33333333e-3, -1.66666667e-1, 1]))

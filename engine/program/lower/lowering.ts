@@ -99,3 +99,8 @@ export function axisOf(axis: number, rank: number): number {
 export function product(dims: readonly number[]): number {
   return elementCount(dims)
 }
+
+/** Whether nobody asks for that output of a node. */
+export function isLeftOut({ outputs }: OnnxNode, at: number): boolean {
+  return outputs.slice(at).every((name) => name === "")
+}

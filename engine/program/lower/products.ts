@@ -1,3 +1,4 @@
+import { elementCount } from "#protocol"
 import type { Value } from "../builder.ts"
 import type { Ops } from "../ops.ts"
 import { log } from "./elementwise.ts"
@@ -109,9 +110,22 @@ export function anyMatMul(o: Ops, a: Value, b: Value): Value {
   return o.reshape(result, dims)
 }
 
+/** What a mask hides, it hides as well with a number that is finite, and then no row is all -infinity: no NaN follows. */
+const HIDDEN = -3e38
+
+function finiteMask(o: Ops, x: Value): Value {
+  const { node } = x
+  if (node?.op !== "Add" && node?.op !== "Where") return x
+  const inputs = node.inputs.map((read) => {
+    const small = read.constant !== undefined || elementCount(read.dims) * 2 <= elementCount(x.dims)
+    return read.dtype === "float32" && read.facts.low < HIDDEN && small ? o.atLeast(read, o.scalar(HIDDEN)) : read
+  })
+  return inputs.some((read, i) => read !== node.inputs[i]) ? o.emit(node.op, inputs) : x
+}
+
 /** Less the greatest of its row: what is left overflows in no exp. */
 function shift(o: Ops, x: Value): { shifted: Value; most: Value } {
-  const rows = o.orderly(x)
+  const rows = o.orderly(finiteMask(o, x))
   const most = o.extremeLast("ReduceMax", rows, 1)
   return { shifted: o.sub(rows, most), most }
 }

@@ -217,3 +217,112 @@ export function encoder(overrides: Partial<TransformerSize> = {}): Network {
   const maskOf = (seed: number) => integerTensor("int64", [batch, length], noise(seed + 1), 0, 1)
   return { model, inputs: (seed = 1) => [tokens(size, seed), maskOf(seed)] }
 }
+
+/** Convolutions with batch norm, depthwise, pooling, and a classifier. */
+export function cnn(): Network {
+  const n = network("cnn", 13)
+  const conv = (
+    x: string,
+    from: number,
+    to: number,
+    size: number,
+    attributes: Record<string, AttributeSpec>,
+    group = 1,
+  ) =>
+    n.node(
+      "Conv",
+      [x, n.weights([to, from / group, size, size], 1 / Math.sqrt((from / group) * size * size)), n.weights([to], 0.1)],
+      {
+        kernel_shape: [size, size],
+        group,
+        ...attributes,
+      },
+    )
+  const norm = (x: string, channels: number) => {
+    const near = (value: number) => n.constant(floatTensor([channels], () => value + 0.2 * n.next()))
+    return n.node("BatchNormalization", [x, near(1), near(0), near(0), near(1)], { epsilon: { f: 1e-5 } })
+  }
+  const relu = (x: string) => n.node("Relu", [x])
+  let x = relu(norm(conv("image", 3, 8, 3, { pads: [1, 1, 1, 1] }), 8))
+  x = n.node("MaxPool", [x], { kernel_shape: [2, 2], strides: [2, 2] })
+  x = n.node("Clip", [norm(conv(x, 8, 8, 3, { pads: [1, 1, 1, 1], strides: [2, 2] }, 8), 8), n.scalar(0), n.scalar(6)])
+  const wide = conv(x, 8, 16, 1, {})
+  x = n.node("Add", [wide, relu(norm(conv(wide, 16, 16, 3, { pads: [2, 2, 2, 2], dilations: [2, 2] }), 16))])
+  x = n.node("AveragePool", [x], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })
+  x = n.node("Flatten", [n.node("GlobalAveragePool", [x])])
+  const logits = n.node("Gemm", [x, n.weights([10, 16], 0.25), n.weights([10], 0.1)], { transB: 1 })
+  const model = n.build(
+    [{ name: "image", dtype: "float32", dims: [1, 3, 24, 24] }],
+    [{ name: "scores", dtype: "float32", dims: [1, 10] }],
+    [n.node("Softmax", [logits])],
+  )
+  return { model, inputs: (seed = 1) => [floatTensor([1, 3, 24, 24], noise(seed))] }
+}
+
+/** Embedding, a bidirectional LSTM, a GRU, and the next token's scores. */
+export function lstm(): Network {
+  const n = network("lstm", 17)
+  const [steps, width, hidden] = [6, 10, 12]
+  const weights = (directions: number, gates: number, from: number) => [
+    n.weights([directions, gates * hidden, from], 0.3),
+    n.weights([directions, gates * hidden, hidden], 0.3),
+    n.weights([directions, 2 * gates * hidden], 0.1),
+  ]
+  const embedded = n.node("Gather", [n.weights([20, width], 1), "tokens"])
+  const x = n.node("Transpose", [embedded], { perm: [1, 0, 2] })
+  const [y] = n
+    .node("LSTM", [x, ...weights(2, 4, width)], { direction: { s: "bidirectional" }, hidden_size: hidden }, 3)
+    .split(",")
+  const joined = n.node("Reshape", [n.node("Transpose", [y!], { perm: [0, 2, 1, 3] }), n.ints([steps, 1, 2 * hidden])])
+  const [, last] = n
+    .node("GRU", [joined, ...weights(1, 3, 2 * hidden)], { linear_before_reset: 1, hidden_size: hidden }, 2)
+    .split(",")
+  const scores = n.node("MatMul", [n.node("Reshape", [last!, n.ints([1, hidden])]), n.weights([hidden, 20], 0.3)])
+  const model = n.build(
+    [{ name: "tokens", dtype: "int64", dims: [1, steps] }],
+    [{ name: "scores", dtype: "float32", dims: [1, 20] }],
+    [scores],
+  )
+  return { model, inputs: (seed = 1) => [integerTensor("int64", [1, steps], noise(seed), 0, 19)] }
+}
+
+/** Two layers in bytes, as quantizers write them: one by operators of their own, one by integer products. */
+export function quantizedMlp(): Network {
+  const n = network("quantized", 19)
+  const byte = (dims: readonly number[], dtype: "uint8" | "int8" = "uint8") =>
+    n.constant(integerTensor(dtype, dims, n.next, dtype === "uint8" ? 0 : -127, dtype === "uint8" ? 255 : 127))
+  const point = (value: number, dtype: Dtype = "uint8") =>
+    n.constant({ dtype, dims: [], data: encodeElements(dtype, [value]) })
+  const x = n.node("QuantizeLinear", ["x", n.scalar(0.01), point(128)])
+  const first = n.node("QLinearMatMul", [
+    x,
+    n.scalar(0.01),
+    point(128),
+    byte([16, 24]),
+    n.scalar(0.004),
+    point(120),
+    n.scalar(0.03),
+    point(110),
+  ])
+  const sums = n.node("MatMulInteger", [first, byte([24, 8], "int8"), point(110), point(3, "int8")])
+  const hidden = n.node("Mul", [
+    n.node("Cast", [sums], { to: 1 }),
+    n.constant(floatTensor([8], () => 2e-4 * (1.5 + n.next()))),
+  ])
+  const again = n.node("DequantizeLinear", [
+    n.node("QuantizeLinear", [hidden, n.scalar(0.02), point(0, "int8")]),
+    n.scalar(0.02),
+    point(0, "int8"),
+  ])
+  const [dynamic, scale, zero] = n.node("DynamicQuantizeLinear", [n.node("Relu", [again])], {}, 3).split(",")
+  const last = n.node("Mul", [
+    n.node("Cast", [n.node("MatMulInteger", [dynamic!, byte([8, 5]), zero!, point(128)])], { to: 1 }),
+    scale!,
+  ])
+  const model = n.build(
+    [{ name: "x", dtype: "float32", dims: [3, 16] }],
+    [{ name: "y", dtype: "float32", dims: [3, 5] }],
+    [last],
+  )
+  return { model, inputs: (seed = 1) => [floatTensor([3, 16], noise(seed))] }
+}

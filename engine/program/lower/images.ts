@@ -1,0 +1,349 @@
+import type { Value } from "../builder.ts"
+import { int64s } from "../elements.ts"
+import type { Ops } from "../ops.ts"
+import {
+  constantInts,
+  constantNumbers,
+  float,
+  input,
+  int,
+  ints,
+  isLeftOut,
+  type Lower,
+  type Lowering,
+  product,
+  refuse,
+  text,
+} from "./lowering.ts"
+import { affine, normalizeLast } from "./products.ts"
+
+/** Operators on images: windows that slide over (N, C, H, W), and statistics of channels. */
+
+export const images: Readonly<Record<string, Lower>> = {
+  Conv: (l) => {
+    const { o } = l
+    const [x, w] = [input(l, 0), input(l, 1)]
+    const image = asImage(o, x)
+    const filters = asImage(o, w)
+    const sizes = windowOf(l, image, filters.dims.slice(2))
+    const result = withBias(o, convolve(o, image, filters, { ...sizes, group: int(l, "group", 1) }), l.inputs[2])
+    return [fromImage(o, result, x.dims.length)]
+  },
+  ConvTranspose: (l) => [transposedConv(l)],
+  MaxPool: (l) => {
+    const { o, node } = l
+    if (!isLeftOut(node, 1)) refuse("it puts out where its maxima are", "do without the indices")
+    const x = input(l, 0)
+    const image = asImage(o, x)
+    const sizes = windowOf(l, image)
+    const { kernel, strides, pads, dilations } = sizes
+    const result = o.emit("MaxPool", [o.orderly(image)], { kernel_shape: kernel, strides, pads, dilations })
+    return [fromImage(o, result, x.dims.length)]
+  },
+  AveragePool: (l) => {
+    const { o } = l
+    const x = input(l, 0)
+    const image = asImage(o, x)
+    return [
+      fromImage(o, averagePool(o, image, windowOf(l, image), int(l, "count_include_pad", 0) === 1), x.dims.length),
+    ]
+  },
+  GlobalAveragePool: (l) => [global(l, (o, x) => o.meanLast(x))],
+  GlobalMaxPool: (l) => [global(l, (o, x) => o.extremeLast("ReduceMax", x, 1))],
+  BatchNormalization: (l) => {
+    const { o, node } = l
+    if (int(l, "training_mode", 0) === 1 || !isLeftOut(node, 1))
+      refuse("it is in training mode", "export the model for inference (model.eval())")
+    const x = input(l, 0)
+    const [scale, bias, mean, variance] = [1, 2, 3, 4].map((i) => input(l, i)) as [Value, Value, Value, Value]
+    const factor = o.div(scale, o.sqrt(o.add(variance, o.scalar(float(l, "epsilon", 1e-5)))))
+    const offset = o.sub(bias, o.mul(mean, factor))
+    return [scaleChannels(o, x, factor, offset)]
+  },
+  InstanceNormalization: (l) => {
+    const { o } = l
+    const x = input(l, 0)
+    const rows = o.reshape(x, [...x.dims.slice(0, 2), product(x.dims.slice(2))])
+    const normal = normalizeLast(o, rows, float(l, "epsilon", 1e-5))
+    const [scale, bias] = [1, 2].map((i) => o.reshape(input(l, i), [x.dims[1]!, 1]))
+    return [o.reshape(affine(o, normal, scale, bias), x.dims)]
+  },
+  GroupNormalization: (l) => {
+    const { o } = l
+    const x = input(l, 0)
+    const [n, channels] = x.dims as [number, number]
+    const groups = int(l, "num_groups", 1)
+    const rows = o.reshape(x, [n, groups, product(x.dims) / n / groups])
+    const normal = o.reshape(normalizeLast(o, rows, float(l, "epsilon", 1e-5)), x.dims)
+    const [scale, bias] = [1, 2].map((i) => {
+      const value = input(l, i)
+      // Up to opset 20 one number a group, from 21 on one a channel.
+      const wide =
+        product(value.dims) === groups && groups !== channels
+          ? o.expand(o.reshape(value, [groups, 1]), [groups, channels / groups])
+          : value
+      return o.reshape(wide, [channels, ...x.dims.slice(2).map(() => 1)])
+    })
+    return [affine(o, normal, scale, bias)]
+  },
+  Resize: (l) => [resize(l, l.inputs[3] ?? undefined, l.inputs[2] ?? undefined)],
+  Upsample: (l) => [resize(l, undefined, l.inputs[1] ?? l.o.vector(l.node.attributes.get("scales")?.floats ?? []))],
+}
+
+type Sizes = {
+  readonly kernel: readonly number[]
+  readonly strides: readonly number[]
+  readonly pads: readonly number[]
+  readonly dilations: readonly number[]
+}
+export type ConvSizes = Sizes & { readonly group: number }
+
+/** (N, C, L) as (N, C, 1, L). */
+export function asImage(o: Ops, x: Value): Value {
+  if (x.dims.length === 4) return x
+  if (x.dims.length !== 3)
+    return refuse(`it slides over ${x.dims.length - 2} dimensions`, "use windows of one or two dimensions")
+  return o.reshape(x, [x.dims[0]!, x.dims[1]!, 1, x.dims[2]!])
+}
+
+export function fromImage(o: Ops, x: Value, rank: number): Value {
+  return rank === 4 ? x : o.reshape(x, [x.dims[0]!, x.dims[1]!, x.dims[3]!])
+}
+
+/** The window's sizes written out, for two dimensions, with automatic and rounded-up padding resolved. */
+export function windowOf(l: Lowering, image: Value, filter?: readonly number[]): Sizes {
+  const flat = (name: string, otherwise: number): number[] => {
+    const given = ints(l, name)
+    if (!given || given.length === 0) return [otherwise, otherwise]
+    return given.length === 1 ? [otherwise, given[0]!] : [...given]
+  }
+  const kernel = filter ?? flat("kernel_shape", 1)
+  const strides = flat("strides", 1)
+  const dilations = flat("dilations", 1)
+  const given = ints(l, "pads")
+  const pads =
+    !given || given.length === 0 ? [0, 0, 0, 0] : given.length === 2 ? [0, given[0]!, 0, given[1]!] : [...given]
+  const auto = text(l, "auto_pad", "NOTSET")
+  const ceil = int(l, "ceil_mode", 0) === 1
+  for (const i of [0, 1]) {
+    const size = image.dims[2 + i]!
+    const span = dilations[i]! * (kernel[i]! - 1) + 1
+    if (auto === "VALID") [pads[i], pads[i + 2]] = [0, 0]
+    else if (auto.startsWith("SAME")) {
+      const total = Math.max(0, (Math.ceil(size / strides[i]!) - 1) * strides[i]! + span - size)
+      const less = Math.floor(total / 2)
+      ;[pads[i], pads[i + 2]] = auto === "SAME_UPPER" ? [less, total - less] : [total - less, less]
+    } else if (ceil) {
+      let out = Math.ceil((size + pads[i]! + pads[i + 2]! - span) / strides[i]!) + 1
+      // A window that would begin in the padding at the end is none.
+      if ((out - 1) * strides[i]! >= size + pads[i]!) out--
+      pads[i + 2] = Math.max(0, (out - 1) * strides[i]! + span - size - pads[i]!)
+    }
+  }
+  return { kernel, strides, pads, dilations }
+}
+
+export function outputSize({ kernel, strides, pads, dilations }: Sizes, image: Value): [number, number] {
+  const [h, w] = [0, 1].map(
+    (i) =>
+      Math.floor((image.dims[2 + i]! + pads[i]! + pads[i + 2]! - dilations[i]! * (kernel[i]! - 1) - 1) / strides[i]!) +
+      1,
+  )
+  return [h!, w!]
+}
+
+/** A convolution without bias; one filter a group, or one position, has a kernel of its own in onnxruntime: two have not. */
+export function convolve(o: Ops, x: Value, w: Value, sizes: ConvSizes): Value {
+  const { strides, pads, group } = sizes
+  const filters = w.dims[0]!
+  if (filters === group) {
+    const twice = o.reshape(
+      o.concat([o.reshape(w, [filters, 1, ...w.dims.slice(1)]), o.reshape(w, [filters, 1, ...w.dims.slice(1)])], 1),
+      [2 * filters, ...w.dims.slice(1)],
+    )
+    return o.slice(convolve(o, x, twice, sizes), [{ axis: 1, start: 0, end: 2 * filters, step: 2 }])
+  }
+  if (product(outputSize(sizes, x)) === 1) {
+    const wider = { ...sizes, pads: [pads[0]!, pads[1]!, pads[2]!, pads[3]! + strides[1]!] }
+    return o.range(convolve(o, x, w, wider), 3, 0, 1)
+  }
+  return o.emit("Conv", [x, w], { kernel_shape: sizes.kernel, strides, pads, dilations: sizes.dilations, group })
+}
+
+export function withBias(o: Ops, x: Value, bias: Value | undefined): Value {
+  return bias ? o.add(x, o.reshape(bias, [1, bias.dims[0]!, 1, 1])) : x
+}
+
+/** Every channel times a factor, plus an offset; where a convolution stands before it, in its weights. */
+function scaleChannels(o: Ops, x: Value, factor: Value, offset: Value): Value {
+  const channels = [factor.dims[0]!, ...x.dims.slice(2).map(() => 1)]
+  const added = x.node?.op === "Add" && x.node.inputs[1]!.constant ? x.node.inputs[1] : undefined
+  const conv = added ? x.node!.inputs[0]! : x
+  const [image, filters] = conv.node?.op === "Conv" ? conv.node.inputs : []
+  if (image && filters?.constant && factor.constant && (!added || product(added.dims) === factor.dims[0])) {
+    const scaled = o.mul(filters, o.reshape(factor, [factor.dims[0]!, 1, 1, 1]))
+    const bias = added ? o.add(o.mul(o.reshape(added, factor.dims), factor), offset) : offset
+    return withBias(o, o.emit("Conv", [image, scaled], conv.node!.attributes), bias)
+  }
+  return o.add(o.mul(x, o.reshape(factor, channels)), o.reshape(offset, channels))
+}
+
+/** A mean is a convolution of each channel with equal weights. */
+function averagePool(o: Ops, image: Value, sizes: Sizes, countPads: boolean): Value {
+  const [n, c, h, w] = image.dims as [number, number, number, number]
+  const [rows, columns] = outputSize(sizes, image)
+  const { kernel, strides, pads, dilations } = sizes
+  const counts = Array.from({ length: rows * columns }, (_, e) => {
+    const inside = [Math.floor(e / columns), e % columns].map((at, i) => {
+      const places = Array.from({ length: kernel[i]! }, (_, t) => at * strides[i]! - pads[i]! + t * dilations[i]!)
+      // Padding counts, but not what rounding up added beyond it.
+      return places.filter((place) => place >= 0 && place < image.dims[2 + i]!).length
+    })
+    return inside[0]! * inside[1]!
+  })
+  const area = product(kernel)
+  const uniform = countPads || counts.every((count) => count === area)
+  const weights = o.filled(uniform ? 1 / area : 1, [1, 1, ...kernel])
+  const sums = convolve(o, o.reshape(image, [n * c, 1, h, w]), weights, { ...sizes, group: 1 })
+  const result = o.reshape(sums, [n, c, rows, columns])
+  return uniform ? result : o.div(result, o.vector(counts, [1, 1, rows, columns]))
+}
+
+function global(l: Lowering, f: (o: Ops, x: Value) => Value): Value {
+  const { o } = l
+  const x = input(l, 0)
+  const rows = o.reshape(x, [...x.dims.slice(0, 2), product(x.dims.slice(2))])
+  return o.reshape(f(o, rows), [...x.dims.slice(0, 2), ...x.dims.slice(2).map(() => 1)])
+}
+
+/** A convolution of the image with zeros between its points, filters turned around. */
+function transposedConv(l: Lowering): Value {
+  const { o } = l
+  const x = input(l, 0)
+  const image = asImage(o, x)
+  const weights = asImage(o, input(l, 1))
+  const group = int(l, "group", 1)
+  const { kernel, strides, dilations, pads } = windowOf(l, image, weights.dims.slice(2))
+  const extra = ints(l, "output_padding") ?? []
+  const outputPadding = extra.length === 0 ? [0, 0] : extra.length === 1 ? [0, extra[0]!] : extra
+  const shape = ints(l, "output_shape") ?? []
+  const auto = text(l, "auto_pad", "NOTSET")
+  const [n, channels] = image.dims as [number, number]
+  const [begin, end] = [pads.slice(0, 2), pads.slice(2)]
+  for (const i of [0, 1]) {
+    const full = strides[i]! * (image.dims[2 + i]! - 1) + outputPadding[i]! + (kernel[i]! - 1) * dilations[i]! + 1
+    const wanted =
+      shape.length > 0 ? shape.slice(-2)[i] : auto.startsWith("SAME") ? image.dims[2 + i]! * strides[i]! : undefined
+    if (wanted === undefined || wanted === 0) continue
+    const total = Math.max(0, full - wanted)
+    const half = Math.floor(total / 2)
+    ;[begin[i], end[i]] = auto === "SAME_UPPER" ? [half, total - half] : [total - half, half]
+  }
+  let spread = image
+  for (const i of [0, 1]) {
+    const step = strides[i]!
+    if (step === 1) continue
+    const axis = 2 + i
+    const dims = [...spread.dims]
+    const size = dims[axis]!
+    const apart = o.reshape(spread, [...dims.slice(0, axis + 1), 1, ...dims.slice(axis + 1)])
+    const zeros = apart.dims.map(() => 0)
+    const padded = o.pad(
+      apart,
+      zeros,
+      zeros.map((_, d) => (d === axis + 1 ? step - 1 : 0)),
+      o.scalar(0),
+    )
+    const flat = o.reshape(
+      padded,
+      dims.map((dim, d) => (d === axis ? size * step : dim)),
+    )
+    spread = o.range(flat, axis, 0, (size - 1) * step + 1)
+  }
+  const perGroup = weights.dims[1]!
+  const grouped = o.reshape(weights, [group, channels / group, perGroup, ...kernel])
+  const turned = o.slice(
+    o.reshape(o.transpose(grouped, [0, 2, 1, 3, 4]), [group * perGroup, channels / group, ...kernel]),
+    [
+      { axis: 2, start: kernel[0]! - 1, end: -kernel[0]! - 1, step: -1 },
+      { axis: 3, start: kernel[1]! - 1, end: -kernel[1]! - 1, step: -1 },
+    ],
+  )
+  const around = [0, 1]
+    .map((i) => dilations[i]! * (kernel[i]! - 1) - begin[i]!)
+    .concat([0, 1].map((i) => dilations[i]! * (kernel[i]! - 1) - end[i]! + outputPadding[i]!))
+  // Where more is taken off than the filter reaches, the image itself is cut.
+  const cut = o.slice(
+    spread,
+    [0, 1].map((i) => ({
+      axis: 2 + i,
+      start: Math.max(0, -around[i]!),
+      end: spread.dims[2 + i]! - Math.max(0, -around[i + 2]!),
+    })),
+  )
+  const padded = around.map((amount) => Math.max(0, amount))
+  const result = convolve(o, cut, turned, { kernel, strides: [1, 1], pads: padded, dilations, group })
+  if (result.dims[0] !== n) refuse("its sizes do not fit together", "export the model again")
+  return fromImage(o, withBias(o, result, l.inputs[2]), x.dims.length)
+}
+
+/** Nearest neighbours are looked up; lines between neighbours are a product with constant weights, axis by axis. */
+function resize(l: Lowering, sizes: Value | undefined, scales: Value | undefined): Value {
+  const { o } = l
+  const x = input(l, 0)
+  const axes = ints(l, "axes") ?? []
+  const at = (list: number[] | undefined, axis: number): number | undefined => {
+    if (!list || list.length === 0) return undefined
+    return axes.length > 0 ? list[axes.indexOf(axis)] : list[axis]
+  }
+  const wanted = sizes && product(sizes.dims) > 0 ? constantInts(sizes, "sizes") : undefined
+  const factors = scales && product(scales.dims) > 0 ? constantNumbers(scales, "scales") : undefined
+  const mode = text(l, "mode", "nearest")
+  const transform = l.node.op === "Upsample" ? "asymmetric" : text(l, "coordinate_transformation_mode", "half_pixel")
+  const nearest = text(l, "nearest_mode", l.node.op === "Upsample" ? "floor" : "round_prefer_floor")
+  if (int(l, "antialias", 0) === 1 || !["nearest", "linear"].includes(mode))
+    refuse(`it resizes in mode ${mode}`, "resize by nearest or linear")
+  return x.dims.reduce((value, size, axis) => {
+    const scale = at(factors, axis) ?? (at(wanted, axis) ?? size) / size
+    const out = at(wanted, axis) ?? Math.floor(size * scale)
+    if (out === size && scale === 1) return value
+    const places = Array.from({ length: out }, (_, i) => place(i, size, out, scale, transform))
+    if (mode === "nearest") {
+      const indices = places.map((p) => Math.min(Math.max(rounded(p, nearest), 0), size - 1))
+      return o.gather(value, o.constant(int64s(indices)), axis)
+    }
+    const weights = new Float32Array(size * out)
+    places.forEach((p, i) => {
+      const inside = Math.min(Math.max(p, 0), size - 1)
+      const low = Math.min(Math.floor(inside), size - 1)
+      const high = Math.min(low + 1, size - 1)
+      weights[low * out + i]! += 1 - (inside - low)
+      weights[high * out + i]! += inside - low
+    })
+    const last = o.axisLast(value, axis)
+    const rows = o.reshape(last, [product(last.dims.slice(0, -1)), size])
+    const stretched = o.matMul(rows, o.vector(weights, [size, out]))
+    return o.axisBack(o.reshape(stretched, [...last.dims.slice(0, -1), out]), axis)
+  }, x)
+}
+
+function place(i: number, size: number, out: number, scale: number, transform: string): number {
+  switch (transform) {
+    case "asymmetric":
+      return i / scale
+    case "align_corners":
+      return out === 1 ? 0 : (i * (size - 1)) / (out - 1)
+    case "pytorch_half_pixel":
+      return out > 1 ? (i + 0.5) / scale - 0.5 : 0
+    case "half_pixel":
+      return (i + 0.5) / scale - 0.5
+    default:
+      return refuse(`it places pixels by ${transform}`, "resize with half_pixel, align_corners or asymmetric")
+  }
+}
+
+function rounded(place: number, mode: string): number {
+  if (mode === "floor") return Math.floor(place)
+  if (mode === "ceil") return Math.ceil(place)
+  return mode === "round_prefer_ceil" ? Math.floor(place + 0.5) : Math.ceil(place - 0.5)
+}

@@ -1,0 +1,703 @@
+import assert from "node:assert/strict"
+import { after, test } from "node:test"
+import { type AttributeSpec, createRunner, encodeElements, type ModelSpec, writeModel } from "#engine"
+import { type Dtype, elementCount, type Tensor } from "#protocol"
+import { assertConforms, runModel } from "../support/conformance.ts"
+import { tensor } from "../support/graphs.ts"
+import { floatTensor, integerTensor, noise } from "../support/networks.ts"
+
+const runner = createRunner()
+after(() => runner.close())
+
+type Input = readonly number[] | { dtype: Dtype; dims: readonly number[]; low?: number; high?: number }
+type Case = {
+  op: string
+  /** Dims of what the model takes: x0, x1, ... float32 between -scale and scale unless stated. */
+  inputs: readonly Input[]
+  /** By position; what is not listed is the next of `inputs`. */
+  constants?: Readonly<Record<number, Tensor | "">>
+  attributes?: Readonly<Record<string, AttributeSpec>>
+  scale?: number
+  positive?: boolean
+  outputs?: readonly { dtype: Dtype; dims: readonly number[] }[]
+  opset?: number
+}
+
+const ints = (...values: number[]): Tensor => tensor("int64", [values.length], values)
+const scalar = (value: number): Tensor => tensor("float32", [], [value])
+const byte = (value: number, dtype: Dtype = "uint8"): Tensor => tensor(dtype, [], [value])
+const weights = (...dims: number[]): Tensor => floatTensor(dims, noise(elementCount(dims)), 0.5)
+const bytes = (dtype: Dtype, ...dims: number[]): Tensor =>
+  integerTensor(dtype, dims, noise(elementCount(dims)), dtype === "uint8" ? 0 : -128, dtype === "uint8" ? 255 : 127)
+const float = (...dims: number[]) => [{ dtype: "float32" as Dtype, dims }]
+const of = (dtype: Dtype, dims: readonly number[], low: number, high: number): Input => ({ dtype, dims, low, high })
+
+const X = [2, 3, 8]
+const unary = (op: string, more: Partial<Case> = {}): Case => ({
+  op,
+  inputs: [X],
+  outputs: float(...X),
+  scale: 6,
+  ...more,
+})
+const image = (op: string, out: readonly number[], more: Partial<Case>): Case => ({
+  op,
+  inputs: [[2, 4, 9, 8]],
+  outputs: float(...out),
+  ...more,
+})
+const rnn = (
+  op: string,
+  gates: number,
+  directions: number,
+  attributes: Case["attributes"],
+  more: Partial<Case> = {},
+): Case => ({
+  op,
+  inputs: [[3, 2, 5]],
+  constants: {
+    1: weights(directions, gates * 4, 5),
+    2: weights(directions, gates * 4, 4),
+    3: weights(directions, gates * 8),
+  },
+  attributes: { hidden_size: 4, ...attributes },
+  outputs:
+    op === "LSTM"
+      ? [...float(3, directions, 2, 4), ...float(directions, 2, 4), ...float(directions, 2, 4)]
+      : [...float(3, directions, 2, 4), ...float(directions, 2, 4)],
+  ...more,
+})
+
+const CASES: Case[] = [
+  ...[
+    "Abs",
+    "Neg",
+    "Exp",
+    "Tanh",
+    "Sigmoid",
+    "Erf",
+    "Floor",
+    "Ceil",
+    "Round",
+    "Relu",
+    "Softsign",
+    "Softplus",
+    "HardSwish",
+    "Sign",
+    "Identity",
+    "Sin",
+    "Cos",
+  ].map((op) => unary(op)),
+  unary("Sqrt", { positive: true }),
+  unary("Log", { positive: true }),
+  unary("Reciprocal", { positive: true }),
+  unary("LeakyRelu", { attributes: { alpha: { f: 0.2 } } }),
+  unary("PRelu", { constants: { 1: weights(3, 1) } }),
+  unary("Elu", { attributes: { alpha: { f: 1.3 } } }),
+  unary("Celu", { attributes: { alpha: { f: 0.7 } } }),
+  unary("Selu"),
+  unary("HardSigmoid", { attributes: { alpha: { f: 0.3 }, beta: { f: 0.4 } } }),
+  unary("ThresholdedRelu", { attributes: { alpha: { f: 0.7 } } }),
+  unary("Shrink", { attributes: { lambd: { f: 0.6 }, bias: { f: 0.1 } } }),
+  unary("Mish", { opset: 18 }),
+  unary("Gelu", { opset: 20 }),
+  // Farther out the model itself is 1 - 1 where the program is small.
+  unary("Gelu", { opset: 20, attributes: { approximate: { s: "tanh" } }, scale: 3 }),
+  unary("Clip", { constants: { 1: scalar(-1), 2: scalar(2) } }),
+  unary("Clip", { opset: 6, attributes: { min: { f: -1 }, max: { f: 2 } } }),
+  unary("Clip", { constants: { 1: scalar(0), 2: scalar(6) } }),
+  ...[2, 3, 0.5, -1, 1.5, 4, 0, 1, -2, 2.7].map((p) => unary("Pow", { positive: true, constants: { 1: scalar(p) } })),
+  unary("Pow", { constants: { 1: scalar(3) } }),
+  unary("Pow", { inputs: [X, X], scale: 3, positive: true }),
+  unary("Pow", { constants: { 0: scalar(2) } }),
+  unary("IsNaN", { outputs: [{ dtype: "bool", dims: X }] }),
+  unary("IsInf", { outputs: [{ dtype: "bool", dims: X }], opset: 10 }),
+  ...["Add", "Sub", "Mul", "Max", "Min"].map((op) => unary(op, { inputs: [X, [3, 1]] })),
+  unary("Div", { inputs: [X, [3, 1]], positive: true }),
+  unary("Sum", { inputs: [X, [8], X] }),
+  unary("Mean", { inputs: [X, X, X] }),
+  ...["Less", "Greater", "Equal", "LessOrEqual", "GreaterOrEqual"].map((op) =>
+    unary(op, { inputs: [X, X], outputs: [{ dtype: "bool", dims: X }] }),
+  ),
+  ...["Add", "Sub", "Mul", "Max", "Min"].map((op) => ({
+    op,
+    inputs: [of("int32", X, -5e8, 5e8), of("int32", [8], -50, 50)],
+    outputs: [{ dtype: "int32" as Dtype, dims: X }],
+  })),
+  {
+    op: "Div",
+    inputs: [of("int64", X, -1000, 1000)],
+    constants: { 1: tensor("int64", [8], [1, 2, 3, -4, 5, 6, 7, 800]) },
+    outputs: [{ dtype: "int64", dims: X }],
+  },
+  {
+    op: "Mod",
+    inputs: [of("int64", X, -1000, 1000)],
+    constants: { 1: tensor("int64", [8], [1, 2, 3, -4, 5, 6, 7, 800]) },
+    outputs: [{ dtype: "int64", dims: X }],
+  },
+  ...["And", "Or", "Xor"].map((op) => ({
+    op,
+    inputs: [of("bool", X, 0, 1), of("bool", [8], 0, 1)],
+    outputs: [{ dtype: "bool" as Dtype, dims: X }],
+  })),
+  { op: "Not", inputs: [of("bool", X, 0, 1)], outputs: [{ dtype: "bool", dims: X }] },
+  { op: "Where", inputs: [of("bool", X, 0, 1), X, [8]], outputs: float(...X) },
+  ...[6, 7, 2, 3, 9].map((to) => ({
+    op: "Cast",
+    inputs: [X],
+    attributes: { to },
+    scale: 100,
+    positive: to === 2,
+    outputs: [{ dtype: ({ 6: "int32", 7: "int64", 2: "uint8", 3: "int8", 9: "bool" } as const)[to]!, dims: X }],
+  })),
+  { op: "Cast", inputs: [of("int64", X, -(2 ** 52), 2 ** 52)], attributes: { to: 1 }, outputs: float(...X) },
+  { op: "Cast", inputs: [of("uint8", X, 0, 255)], attributes: { to: 1 }, outputs: float(...X) },
+  // views
+  { op: "Reshape", inputs: [X], constants: { 1: ints(0, -1, 4) }, outputs: float(2, 6, 4) },
+  { op: "Flatten", inputs: [[2, 3, 4, 5]], attributes: { axis: 2 }, outputs: float(6, 20) },
+  { op: "Squeeze", inputs: [[1, 3, 1, 4]], constants: { 1: ints(-2) }, outputs: float(1, 3, 4) },
+  { op: "Squeeze", inputs: [[1, 3, 1, 4]], opset: 11, attributes: { axes: [0, 2] }, outputs: float(3, 4) },
+  { op: "Unsqueeze", inputs: [[3, 4]], constants: { 1: ints(0, -1) }, outputs: float(1, 3, 4, 1) },
+  { op: "Transpose", inputs: [[2, 3, 4, 5]], attributes: { perm: [3, 1, 0, 2] }, outputs: float(5, 3, 2, 4) },
+  { op: "Transpose", inputs: [[2, 3]], outputs: float(3, 2) },
+  {
+    op: "Slice",
+    inputs: [[5, 6, 7]],
+    constants: { 1: ints(-1, 1), 2: ints(-1000, 100), 3: ints(2, 0), 4: ints(-2, 3) },
+    outputs: float(2, 6, 4),
+  },
+  {
+    op: "Slice",
+    inputs: [[5, 6, 7]],
+    opset: 9,
+    attributes: { starts: [1, -3], ends: [4, 1000], axes: [1, 2] },
+    outputs: float(5, 3, 3),
+  },
+  {
+    op: "Split",
+    inputs: [[2, 9]],
+    constants: { 1: ints(2, 3, 4) },
+    attributes: { axis: 1 },
+    outputs: [...float(2, 2), ...float(2, 3), ...float(2, 4)],
+  },
+  { op: "Split", inputs: [[2, 9]], attributes: { axis: 1 }, outputs: [...float(2, 3), ...float(2, 3), ...float(2, 3)] },
+  {
+    op: "Split",
+    inputs: [[2, 10]],
+    opset: 18,
+    attributes: { axis: 1, num_outputs: 3 },
+    outputs: [...float(2, 4), ...float(2, 4), ...float(2, 2)],
+  },
+  {
+    op: "Concat",
+    inputs: [
+      [2, 3],
+      [2, 5],
+      [2, 1],
+    ],
+    attributes: { axis: -1 },
+    outputs: float(2, 9),
+  },
+  { op: "Concat", inputs: Array.from({ length: 70 }, () => [2, 1]), attributes: { axis: 1 }, outputs: float(2, 70) },
+  { op: "Expand", inputs: [[3, 1]], constants: { 1: ints(2, 1, 4) }, outputs: float(2, 3, 4) },
+  { op: "Tile", inputs: [[2, 3]], constants: { 1: ints(2, 3) }, outputs: float(4, 9) },
+  { op: "Pad", inputs: [[3, 4]], constants: { 1: ints(1, 0, 2, 3), 2: scalar(0.5) }, outputs: float(6, 7) },
+  { op: "Pad", inputs: [[3, 4]], constants: { 1: ints(0, -1, 2, -1) }, outputs: float(5, 2) },
+  ...["reflect", "edge"].map((mode) => ({
+    op: "Pad",
+    inputs: [[3, 4]],
+    constants: { 1: ints(2, 1, 1, 3) },
+    attributes: { mode: { s: mode } },
+    outputs: float(6, 8),
+  })),
+  { op: "Gather", inputs: [[5, 4]], constants: { 1: tensor("int64", [2, 2], [0, -1, 3, 2]) }, outputs: float(2, 2, 4) },
+  { op: "Gather", inputs: [[5, 4], of("int32", [3], -4, 3)], attributes: { axis: 1 }, outputs: float(5, 3) },
+  {
+    op: "GatherElements",
+    inputs: [[3, 4]],
+    constants: { 1: tensor("int64", [3, 2], [0, -1, 3, 2, 1, 1]) },
+    attributes: { axis: 1 },
+    outputs: float(3, 2),
+  },
+  { op: "DepthToSpace", inputs: [[1, 8, 2, 3]], attributes: { blocksize: 2 }, outputs: float(1, 2, 4, 6) },
+  {
+    op: "DepthToSpace",
+    inputs: [[1, 8, 2, 3]],
+    attributes: { blocksize: 2, mode: { s: "CRD" } },
+    outputs: float(1, 2, 4, 6),
+  },
+  { op: "SpaceToDepth", inputs: [[1, 2, 4, 6]], attributes: { blocksize: 2 }, outputs: float(1, 8, 2, 3) },
+  { op: "Trilu", inputs: [[2, 4, 5]], constants: { 1: tensor("int64", [], [1]) }, outputs: float(2, 4, 5) },
+  { op: "Trilu", inputs: [[4, 4]], attributes: { upper: 0 }, outputs: float(4, 4) },
+  {
+    op: "OneHot",
+    inputs: [of("int64", [2, 3], -4, 3)],
+    constants: { 1: ints(4), 2: tensor("float32", [2], [0.5, 2]) },
+    outputs: float(2, 3, 4),
+  },
+  {
+    op: "OneHot",
+    inputs: [of("int64", [2, 3], 0, 3)],
+    constants: { 1: ints(4), 2: tensor("float32", [2], [0, 1]) },
+    attributes: { axis: 1 },
+    outputs: float(2, 4, 3),
+  },
+  { op: "EyeLike", inputs: [[3, 4]], attributes: { k: 1 }, outputs: float(3, 4) },
+  // sums
+  { op: "MatMul", inputs: [[2, 3, 8]], constants: { 1: weights(8, 5) }, outputs: float(2, 3, 5) },
+  {
+    op: "MatMul",
+    inputs: [
+      [2, 3, 8],
+      [8, 5],
+    ],
+    outputs: float(2, 3, 5),
+  },
+  {
+    op: "MatMul",
+    inputs: [
+      [2, 3, 8],
+      [2, 8, 5],
+    ],
+    outputs: float(2, 3, 5),
+  },
+  { op: "MatMul", inputs: [[3, 8]], constants: { 1: weights(2, 8, 5) }, outputs: float(2, 3, 5) },
+  {
+    op: "MatMul",
+    inputs: [
+      [2, 1, 8],
+      [2, 8, 5],
+    ],
+    outputs: float(2, 1, 5),
+  },
+  {
+    op: "MatMul",
+    inputs: [
+      [2, 3, 8],
+      [2, 8, 1],
+    ],
+    outputs: float(2, 3, 1),
+  },
+  {
+    op: "MatMul",
+    inputs: [
+      [1, 8],
+      [8, 1],
+    ],
+    outputs: float(1, 1),
+  },
+  { op: "MatMul", inputs: [[8], [8]], outputs: float() },
+  { op: "MatMul", inputs: [[8], [2, 8, 3]], outputs: float(2, 3) },
+  { op: "MatMul", inputs: [[2, 3, 8], [8]], outputs: float(2, 3) },
+  { op: "MatMul", inputs: [[8, 3]], constants: { 0: weights(4, 8) }, outputs: float(4, 3) },
+  { op: "MatMul", inputs: [[1, 600]], constants: { 1: weights(600, 3) }, outputs: float(1, 3) },
+  {
+    op: "MatMul",
+    inputs: [
+      [3, 700],
+      [700, 20],
+    ],
+    outputs: float(3, 20),
+  },
+  {
+    op: "MatMul",
+    inputs: [
+      [3, 40],
+      [40, 300],
+    ],
+    outputs: float(3, 300),
+  },
+  { op: "MatMul", inputs: [[2, 3, 700]], constants: { 1: weights(2, 700, 20) }, outputs: float(2, 3, 20) },
+  {
+    op: "Gemm",
+    inputs: [[8, 3]],
+    constants: { 1: weights(5, 8), 2: weights(5) },
+    attributes: { transA: 1, transB: 1, alpha: { f: 0.5 }, beta: { f: 2 } },
+    outputs: float(3, 5),
+  },
+  {
+    op: "Gemm",
+    inputs: [
+      [3, 8],
+      [8, 5],
+    ],
+    outputs: float(3, 5),
+  },
+  ...["Softmax", "LogSoftmax", "Hardmax"].flatMap((op): Case[] => [
+    unary(op, { attributes: { axis: -1 } }),
+    unary(op, { attributes: { axis: 1 } }),
+    unary(op, { opset: 11, attributes: { axis: 1 } }),
+  ]),
+  ...[
+    "ReduceSum",
+    "ReduceMean",
+    "ReduceMax",
+    "ReduceMin",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceLogSumExp",
+    "ReduceSumSquare",
+    "ReduceProd",
+  ].flatMap((op): Case[] => {
+    const axes = (...list: number[]): Partial<Case> =>
+      op === "ReduceSum" ? { constants: { 1: ints(...list) } } : { attributes: { axes: list } }
+    return [
+      { op, inputs: [X], outputs: float(2, 3, 1), ...axes(-1) },
+      { op, inputs: [X], outputs: float(1, 3, 1), ...axes(0, 2) },
+      { op, inputs: [X], outputs: float(), attributes: { keepdims: 0 } },
+    ]
+  }),
+  {
+    op: "ReduceSum",
+    inputs: [of("int64", X, -(2 ** 40), 2 ** 40)],
+    constants: { 1: ints(1) },
+    outputs: [{ dtype: "int64", dims: [2, 1, 8] }],
+  },
+  {
+    op: "ReduceMax",
+    inputs: [of("int32", X, -99, 99)],
+    attributes: { axes: [1], keepdims: 0 },
+    outputs: [{ dtype: "int32", dims: [2, 8] }],
+  },
+  ...["ArgMax", "ArgMin"].flatMap((op): Case[] => [
+    { op, inputs: [X], attributes: { axis: 1, keepdims: 0 }, outputs: [{ dtype: "int64", dims: [2, 8] }] },
+    { op, inputs: [of("int32", X, -2, 2)], attributes: { axis: -1 }, outputs: [{ dtype: "int64", dims: [2, 3, 1] }] },
+  ]),
+  { op: "CumSum", inputs: [X], constants: { 1: tensor("int64", [], [1]) }, outputs: float(...X) },
+  {
+    op: "CumSum",
+    inputs: [X],
+    constants: { 1: tensor("int64", [], [2]) },
+    attributes: { exclusive: 1, reverse: 1 },
+    outputs: float(...X),
+  },
+  unary("LayerNormalization", { constants: { 1: weights(8), 2: weights(8) } }),
+  unary("LayerNormalization", { constants: { 1: weights(3, 8) }, attributes: { axis: 1 } }),
+  unary("LpNormalization", { attributes: { axis: 1, p: 2 } }),
+  // images
+  image("Conv", [2, 6, 9, 8], {
+    constants: { 1: weights(6, 4, 3, 3), 2: weights(6) },
+    attributes: { kernel_shape: [3, 3], pads: [1, 1, 1, 1] },
+  }),
+  image("Conv", [2, 6, 4, 4], {
+    constants: { 1: weights(6, 2, 3, 3) },
+    attributes: { strides: [2, 2], pads: [0, 1, 0, 1], group: 2 },
+  }),
+  image("Conv", [2, 4, 9, 8], {
+    constants: { 1: weights(4, 1, 3, 3) },
+    attributes: { group: 4, pads: [2, 2, 2, 2], dilations: [2, 2] },
+  }),
+  image("Conv", [2, 1, 1, 1], { constants: { 1: weights(1, 4, 9, 8) }, attributes: { kernel_shape: [9, 8] } }),
+  image("Conv", [2, 6, 5, 4], {
+    constants: { 1: weights(6, 4, 3, 3) },
+    attributes: { auto_pad: { s: "SAME_UPPER" }, strides: [2, 2] },
+  }),
+  image("Conv", [2, 6, 5, 4], {
+    constants: { 1: weights(6, 4, 2, 2) },
+    attributes: { auto_pad: { s: "SAME_LOWER" }, strides: [2, 2] },
+  }),
+  { op: "Conv", inputs: [[1, 32, 20, 20]], constants: { 1: weights(8, 32, 3, 3) }, outputs: float(1, 8, 18, 18) },
+  {
+    op: "Conv",
+    inputs: [[2, 4, 30]],
+    constants: { 1: weights(6, 4, 5), 2: weights(6) },
+    attributes: { pads: [2, 2], strides: [2] },
+    outputs: float(2, 6, 15),
+  },
+  {
+    op: "Conv",
+    inputs: [
+      [1, 3, 6, 6],
+      [5, 3, 3, 3],
+    ],
+    outputs: float(1, 5, 4, 4),
+  },
+  image("ConvTranspose", [2, 5, 18, 17], {
+    constants: { 1: weights(4, 5, 3, 3), 2: weights(5) },
+    attributes: { strides: [2, 2], pads: [1, 0, 1, 1], output_padding: [1, 1] },
+  }),
+  image("ConvTranspose", [2, 6, 11, 10], { constants: { 1: weights(4, 3, 3, 3) }, attributes: { group: 2 } }),
+  image("ConvTranspose", [2, 5, 7, 6], {
+    constants: { 1: weights(4, 5, 2, 2) },
+    attributes: { dilations: [2, 2], pads: [2, 2, 2, 2] },
+  }),
+  image("MaxPool", [2, 4, 4, 4], { attributes: { kernel_shape: [2, 2], strides: [2, 2] } }),
+  image("MaxPool", [2, 4, 5, 4], {
+    attributes: { kernel_shape: [3, 2], strides: [2, 2], pads: [1, 0, 1, 1], ceil_mode: 1 },
+  }),
+  image("MaxPool", [2, 4, 5, 4], { attributes: { kernel_shape: [3, 3], dilations: [2, 2] } }),
+  { op: "MaxPool", inputs: [[1, 2, 9]], attributes: { kernel_shape: [3], strides: [2] }, outputs: float(1, 2, 4) },
+  image("AveragePool", [2, 4, 8, 7], { attributes: { kernel_shape: [2, 2] } }),
+  image("AveragePool", [2, 4, 9, 8], { attributes: { kernel_shape: [3, 3], pads: [1, 1, 1, 1] } }),
+  image("AveragePool", [2, 4, 9, 8], {
+    attributes: { kernel_shape: [3, 3], pads: [1, 1, 1, 1], count_include_pad: 1 },
+  }),
+  image("GlobalAveragePool", [2, 4, 1, 1], {}),
+  image("GlobalMaxPool", [2, 4, 1, 1], {}),
+  image("BatchNormalization", [2, 4, 9, 8], {
+    constants: { 1: weights(4), 2: weights(4), 3: weights(4), 4: tensor("float32", [4], [1, 0.5, 2, 0.1]) },
+  }),
+  image("InstanceNormalization", [2, 4, 9, 8], { constants: { 1: weights(4), 2: weights(4) } }),
+  image("GroupNormalization", [2, 4, 9, 8], {
+    opset: 21,
+    constants: { 1: weights(4), 2: weights(4) },
+    attributes: { num_groups: 2 },
+  }),
+  image("Resize", [2, 4, 18, 16], {
+    constants: { 1: "", 2: tensor("float32", [4], [1, 1, 2, 2]) },
+    attributes: {
+      mode: { s: "nearest" },
+      coordinate_transformation_mode: { s: "asymmetric" },
+      nearest_mode: { s: "floor" },
+    },
+  }),
+  image("Resize", [2, 4, 18, 16], {
+    constants: { 1: "", 2: tensor("float32", [4], [1, 1, 2, 2]) },
+    attributes: { mode: { s: "linear" } },
+  }),
+  image("Resize", [2, 4, 12, 5], {
+    constants: { 1: "", 2: "", 3: ints(2, 4, 12, 5) },
+    attributes: { mode: { s: "linear" }, coordinate_transformation_mode: { s: "align_corners" } },
+  }),
+  // steps
+  rnn("LSTM", 4, 1, {}),
+  rnn("LSTM", 4, 2, { direction: { s: "bidirectional" } }),
+  rnn(
+    "LSTM",
+    4,
+    1,
+    { direction: { s: "reverse" } },
+    {
+      constants: {
+        1: weights(1, 16, 5),
+        2: weights(1, 16, 4),
+        3: weights(1, 32),
+        4: "",
+        5: weights(1, 2, 4),
+        6: weights(1, 2, 4),
+        7: weights(1, 12),
+      },
+    },
+  ),
+  rnn("GRU", 3, 1, {}),
+  rnn("GRU", 3, 2, { direction: { s: "bidirectional" }, linear_before_reset: 1 }),
+  rnn("RNN", 1, 2, { direction: { s: "bidirectional" } }),
+  // bytes
+  unary("QuantizeLinear", { constants: { 1: scalar(0.05), 2: byte(100) }, outputs: [{ dtype: "uint8", dims: X }] }),
+  unary("QuantizeLinear", {
+    constants: { 1: scalar(0.05), 2: byte(-3, "int8") },
+    outputs: [{ dtype: "int8", dims: X }],
+  }),
+  unary("QuantizeLinear", {
+    constants: { 1: tensor("float32", [3], [0.05, 0.02, 0.1]), 2: tensor("uint8", [3], [1, 128, 255]) },
+    attributes: { axis: 1 },
+    outputs: [{ dtype: "uint8", dims: X }],
+  }),
+  {
+    op: "DequantizeLinear",
+    inputs: [of("uint8", X, 0, 255)],
+    constants: { 1: scalar(0.05), 2: byte(100) },
+    outputs: float(...X),
+  },
+  {
+    op: "DequantizeLinear",
+    inputs: [of("int8", X, -128, 127)],
+    constants: { 1: tensor("float32", [8], [1, 2, 3, 4, 5, 6, 7, 8]) },
+    attributes: { axis: 2 },
+    outputs: float(...X),
+  },
+  {
+    op: "DynamicQuantizeLinear",
+    inputs: [X],
+    outputs: [{ dtype: "uint8", dims: X }, ...float(), { dtype: "uint8", dims: [] }],
+  },
+  {
+    op: "MatMulInteger",
+    inputs: [of("uint8", [3, 8], 0, 255)],
+    constants: { 1: bytes("uint8", 8, 5), 2: byte(7), 3: byte(200) },
+    outputs: [{ dtype: "int32", dims: [3, 5] }],
+  },
+  {
+    op: "MatMulInteger",
+    inputs: [of("uint8", [3, 8], 0, 255)],
+    constants: { 1: bytes("int8", 8, 5) },
+    outputs: [{ dtype: "int32", dims: [3, 5] }],
+  },
+  {
+    op: "MatMulInteger",
+    inputs: [of("int8", [3, 8], -128, 127), of("int8", [8, 5], -128, 127)],
+    constants: { 2: byte(7, "int8"), 3: byte(-9, "int8") },
+    outputs: [{ dtype: "int32", dims: [3, 5] }],
+  },
+  {
+    op: "MatMulInteger",
+    inputs: [of("uint8", [3, 8], 0, 255), of("uint8", [], 0, 255)],
+    constants: { 1: bytes("uint8", 8, 5), 3: tensor("uint8", [5], [1, 2, 3, 4, 250]) },
+    outputs: [{ dtype: "int32", dims: [3, 5] }],
+  },
+  {
+    op: "QLinearMatMul",
+    inputs: [of("uint8", [3, 8], 0, 255)],
+    constants: {
+      1: scalar(0.02),
+      2: byte(100),
+      3: bytes("uint8", 8, 5),
+      4: scalar(0.01),
+      5: byte(120),
+      6: scalar(0.05),
+      7: byte(90),
+    },
+    outputs: [{ dtype: "uint8", dims: [3, 5] }],
+  },
+  {
+    op: "ConvInteger",
+    inputs: [of("uint8", [1, 3, 6, 6], 0, 255)],
+    constants: { 1: bytes("uint8", 4, 3, 3, 3), 2: byte(99), 3: byte(120) },
+    attributes: { pads: [1, 1, 1, 1] },
+    outputs: [{ dtype: "int32", dims: [1, 4, 6, 6] }],
+  },
+  {
+    op: "QLinearConv",
+    inputs: [of("uint8", [1, 3, 6, 6], 0, 255)],
+    constants: {
+      1: scalar(0.02),
+      2: byte(100),
+      3: bytes("uint8", 4, 3, 3, 3),
+      4: scalar(0.01),
+      5: byte(120),
+      6: scalar(0.3),
+      7: byte(90),
+      8: tensor("int32", [4], [100, -200, 3000, 0]),
+    },
+    attributes: { pads: [1, 1, 1, 1] },
+    outputs: [{ dtype: "uint8", dims: [1, 4, 6, 6] }],
+  },
+  {
+    op: "QLinearConv",
+    inputs: [of("uint8", [1, 4, 6, 6], 0, 255)],
+    constants: {
+      1: scalar(0.02),
+      2: byte(100),
+      3: bytes("int8", 4, 1, 3, 3),
+      4: tensor("float32", [4], [0.01, 0.02, 0.03, 0.01]),
+      5: tensor("int8", [4], [0, 0, 0, 0]),
+      6: scalar(0.1),
+      7: byte(90),
+    },
+    attributes: { group: 4 },
+    outputs: [{ dtype: "uint8", dims: [1, 4, 4, 4] }],
+  },
+]
+
+function build({ op, inputs, constants = {}, attributes, outputs = [], opset = 17 }: Case): Uint8Array {
+  const names: string[] = []
+  const fed: ModelSpec["inputs"][number][] = []
+  const initializers: Record<string, Tensor> = {}
+  const last = Math.max(inputs.length + Object.keys(constants).length - 1, ...Object.keys(constants).map(Number))
+  for (let at = 0; at <= last; at++) {
+    const constant = constants[at]
+    if (constant === "") names.push("")
+    else if (constant) {
+      names.push(`c${at}`)
+      initializers[`c${at}`] = constant
+    } else if (fed.length < inputs.length) {
+      const given = inputs[fed.length]!
+      names.push(`x${fed.length}`)
+      fed.push({ name: `x${fed.length}`, ...("dims" in given ? given : { dtype: "float32" as Dtype, dims: given }) })
+    }
+  }
+  return writeModel({
+    name: op,
+    nodes: [{ op, inputs: names, outputs: outputs.map((_, i) => `y${i}`), attributes }],
+    inputs: fed,
+    outputs: outputs.map((output, i) => ({ name: `y${i}`, ...output })),
+    initializers,
+    opset,
+    irVersion: 9,
+  })
+}
+
+function feed({ inputs, scale = 1, positive = false }: Case, seed: number): Tensor[] {
+  return inputs.map((given, i) => {
+    const next = noise(seed * 100 + i)
+    if (!("dims" in given)) return floatTensor(given, positive ? () => Math.abs(next()) + 0.01 : next, scale)
+    return integerTensor(given.dtype, given.dims, next, given.low ?? 0, given.high ?? 1)
+  })
+}
+
+for (const [i, item] of CASES.entries())
+  test(`behavior: ${item.op} is exact and right (${i}${item.attributes ? `, ${JSON.stringify(item.attributes)}` : ""})`, async () => {
+    const model = build(item)
+    const inputs = feed(item, i + 1)
+    await assertConforms(runner, model, inputs, await runModel(runner, model, inputs))
+  })
+
+/** What a processor may treat in its own way; the program must not. */
+const HARD = [
+  0,
+  -0,
+  Number.NaN,
+  Infinity,
+  -Infinity,
+  1e-45,
+  -1e-45,
+  1.17e-38,
+  3.4e38,
+  -3.4e38,
+  0.5,
+  1.5,
+  2.5,
+  -0.5,
+  -2.5,
+  1,
+  -1,
+  88.8,
+  -104,
+  16777217,
+  2 ** 31,
+  -(2 ** 31),
+  2 ** 63,
+  255.5,
+  256,
+]
+const RUGGED = CASES.filter(
+  ({ inputs }) => inputs.length > 0 && inputs.every((given) => !("dims" in given) || given.dtype === "float32"),
+)
+
+for (const [i, item] of RUGGED.entries())
+  test(`behavior: ${item.op} is as the reference says for NaN, infinities, zeros and ties (${i})`, async () => {
+    const inputs = feed(item, i + 1).map((given, k) => {
+      const count = elementCount(given.dims)
+      const values = Array.from(
+        { length: count },
+        (_, e) => HARD[(e * 7 + k * 3 + Math.floor(e / HARD.length)) % HARD.length]!,
+      )
+      return { ...given, data: encodeElements("float32", values) }
+    })
+    // Held against the reference alone: what the model makes of NaN is the processor's choice.
+    await assertConforms(runner, build(item), inputs, [])
+  })
+
+test("the table names every operator that has a lowering, or another test does", async () => {
+  const { LOWERINGS } = await import("../../../engine/program/lower/index.ts")
+  const elsewhere = [
+    "Constant",
+    "ConstantOfShape",
+    "Shape",
+    "Size",
+    "Range",
+    "CastLike",
+    "Dropout",
+    "Upsample",
+    "FusedMatMul",
+    "ReduceLogSum",
+    "SimplifiedLayerNormalization",
+    "RMSNormalization",
+  ]
+  const named = new Set([...CASES.map(({ op }) => op), ...elsewhere])
+  assert.deepEqual(
+    Object.keys(LOWERINGS).filter((op) => !named.has(op)),
+    [],
+  )
+})
