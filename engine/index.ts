@@ -31,6 +31,13 @@ export { createRunner, type LoadedModel, type Runner, type RunnerOptions } from 
 export { createOnnxBackend, createRunnerBackend, splitResults } from "./run/runnerBackend.ts"
 export { createRunnerPool, type RunnerPoolOptions } from "./run/runnerPool.ts"
 export { DEVICES, type DeviceChoice, type DeviceProbe, probeDevice, selectDevice } from "./run/selectDevice.ts"
+export { type OutputAccuracy } from "./quantize/compareOutputs.ts"
+export {
+  HOLD_BACK,
+  LEAST_ACCURACY,
+  type QuantizeResult,
+  quantizeModel,
+} from "./quantize/quantizeModel.ts"
 export {
   assertSelfTest,
   RECORDED_VECTORS,
