@@ -7,4 +7,5 @@ export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   throughput: async () => (await import("./throughput.ts")).throughput(),
   audit: async () => (await import("./audit.ts")).audit(),
   commit: async () => (await import("./commit.ts")).commit(),
+  exact: async () => (await import("./exact.ts")).exact(),
 }

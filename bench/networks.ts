@@ -4,8 +4,6 @@ import type { Tensor } from "#protocol"
 /** Networks of the size where a task takes tens of milliseconds, as exporters write them, with weights made by code. */
 export type BenchNetwork = { readonly model: Uint8Array; readonly input: (seed: number) => Tensor[] }
 
-type Net = ReturnType<typeof network>
-
 export const TRANSFORMER = { length: 128, width: 512, heads: 8, layers: 3 }
 
 /** An encoder's blocks: layer norms, attention, gelu. */
@@ -36,11 +34,7 @@ export function transformer({ length, width, heads, layers } = TRANSFORMER): Ben
     x = n.node("Add", [x, linear(gelu, 4 * width, width)])
   }
   const dims = [1, length, width]
-  const model = n.build(
-    { name: "x", dtype: "float32", dims },
-    { name: "y", dtype: "float32", dims },
-    norm(x),
-  )
+  const model = n.build({ name: "x", dtype: "float32", dims }, { name: "y", dtype: "float32", dims }, norm(x))
   return { model, input: (seed) => [noise(dims, seed)] }
 }
 
@@ -71,11 +65,7 @@ export function cnn({ size, width, stages } = CNN): BenchNetwork {
   const features = n.node("Flatten", [n.node("GlobalAveragePool", [x])])
   const scores = n.node("Gemm", [features, n.weights([channels, 100], 1 / Math.sqrt(channels)), n.weights([100], 0.1)])
   const dims = [1, 3, size, size]
-  const model = n.build(
-    { name: "x", dtype: "float32", dims },
-    { name: "y", dtype: "float32", dims: [1, 100] },
-    scores,
-  )
+  const model = n.build({ name: "x", dtype: "float32", dims }, { name: "y", dtype: "float32", dims: [1, 100] }, scores)
   return { model, input: (seed) => [noise(dims, seed)] }
 }
 

@@ -143,9 +143,13 @@ type Samples = readonly (readonly Tensor[])[]
 /** Every n-th sample is held back, so that a folder in any order gives both parts of everything. */
 function divide(samples: Samples, share: number): { calibration: Samples; heldBack: Samples } {
   if (samples.length < 2)
-    throw engineError("E_INPUT_MISSING", `there ${samples.length === 1 ? "is 1 sample" : "are no samples"} to calibrate on`, {
-      remedy: "give at least two, better a hundred: some calibrate, the others say how well",
-    })
+    throw engineError(
+      "E_INPUT_MISSING",
+      `there ${samples.length === 1 ? "is 1 sample" : "are no samples"} to calibrate on`,
+      {
+        remedy: "give at least two, better a hundred: some calibrate, the others say how well",
+      },
+    )
   const count = Math.min(samples.length - 1, Math.max(1, Math.round(samples.length * share)))
   const every = samples.length / count
   const held = new Set(Array.from({ length: count }, (_, i) => Math.floor((i + 1) * every) - 1))

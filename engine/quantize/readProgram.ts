@@ -25,7 +25,8 @@ export function readProgram(bytes: Uint8Array): ProgramGraph {
   for (const [name, value] of values) names.set(value, name)
   for (const initializer of graph.initializers) values.set(initializer.name, builder.constant(initializer.read()))
   for (const node of graph.nodes) {
-    builder.label(node.name)
+    // Programs number what they are made of.
+    builder.label(node.name.replace(/\/\d+$/, ""))
     const read = node.inputs.map((name) => values.get(name)!)
     const value = builder.emit(node.op, read, attributesOf(node.attributes))
     values.set(node.outputs[0]!, value)
