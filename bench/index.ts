@@ -9,4 +9,5 @@ export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   calls: async () => (await import("./calls.ts")).calls(),
   audit: async () => (await import("./audit.ts")).audit(),
   commit: async () => (await import("./commit.ts")).commit(),
+  exact: async () => (await import("./exact.ts")).exact(),
 }

@@ -15,6 +15,7 @@ export type ModelErrorCode =
   | "E_MODEL_INVALID"
   | "E_MODEL_NOT_NORMAL"
   | "E_MODEL_NOT_EXACT"
+  | "E_MODEL_NOT_QUANTIZABLE"
 
 /** Inputs that do not fit the model, or files that are no inputs. */
 export type InputErrorCode =

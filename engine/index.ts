@@ -16,6 +16,13 @@ export { type CompiledProgram, compileProgram, isProgram, type Wire } from "./pr
 export { type NormalizedModel, normalizeModel } from "./program/normalizeModel.ts"
 export { evaluatePrimitive } from "./program/reference.ts"
 export { traceProgram } from "./program/trace.ts"
+export { measureSpeed } from "./quantize/measureSpeed.ts"
+export {
+  HOLD_BACK,
+  LEAST_ACCURACY,
+  type QuantizeResult,
+  quantizeModel,
+} from "./quantize/quantizeModel.ts"
 export { checkFirstInput } from "./run/checkFirstInput.ts"
 export {
   type Device,

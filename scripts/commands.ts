@@ -167,6 +167,13 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./inspect.ts"),
   },
   {
+    name: "quantize",
+    group: look,
+    summary: "make an integer program of a float32 model: smaller, faster, exact",
+    example: "assay quantize model.onnx --calibrate samples/ --out model.integer.onnx",
+    load: () => import("./quantize.ts"),
+  },
+  {
     name: "keys",
     group: operator,
     summary: "list, import, export and rotate keys",

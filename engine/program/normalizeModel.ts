@@ -17,16 +17,17 @@ import { probeShapes } from "../model/probeShapes.ts"
 import { readModel } from "../onnx/readModel.ts"
 import type { OnnxModel, OnnxNode } from "../onnx/types.ts"
 import { upgradeOpset } from "../onnx/upgradeOpset.ts"
-import { type NodeSpec, type ValueSpec, writeModel } from "../onnx/writeModel.ts"
+import { type ValueSpec, writeModel } from "../onnx/writeModel.ts"
 import type { Runner } from "../run/runner.ts"
 import { type Builder, createBuilder, type Value } from "./builder.ts"
-import { attributesOf, compileProgram, isProgram, PROGRAM_IR_VERSION, PROGRAM_OPSET } from "./compileProgram.ts"
+import { attributesOf, compileProgram, isProgram, PROGRAM_OPSET } from "./compileProgram.ts"
 import { floatRemedy } from "./lower/elementwise.ts"
 import { LOWERINGS } from "./lower/index.ts"
 import { LowerRefusal } from "./lower/lowering.ts"
 import { createOps } from "./ops.ts"
 import { NotPrimitive, PROGRAM_TYPES } from "./primitive.ts"
-import { inOrder, simplify } from "./simplify.ts"
+import { simplify } from "./simplify.ts"
+import { writeProgram } from "./writeProgram.ts"
 
 export type NormalizeDeps = { readonly runner: Runner; readonly limits?: ModelLimits }
 
@@ -130,7 +131,7 @@ async function rewrite(runner: Runner, model: OnnxModel, digestTensors: readonly
     results.map(([, value]) => value),
   )
   const named = results.map(([name], i) => [name, simple.results[i]!] as const)
-  return { program: write(simple.builder, inputs, named, digestTensors, graph.name), refused }
+  return { program: writeProgram(simple.builder, inputs, named, digestTensors, graph.name), refused }
 }
 
 type LowerDeps = {
@@ -204,64 +205,6 @@ async function foldConstant(
   await runner.load(bytes, sha256)
   const results = await runner.run(sha256, [])
   return node.outputs.flatMap((name) => (name === "" ? [] : [results[names.indexOf(name)]!]))
-}
-
-/** The file: what the outputs need, in the order in which it was built, constants where they are first read. */
-function write(
-  builder: Builder,
-  inputs: readonly ValueSpec[],
-  results: readonly (readonly [string, Value])[],
-  digestTensors: readonly string[],
-  graphName: string,
-): Uint8Array {
-  const taken = new Set([...inputs.map(({ name }) => name), ...results.map(([name]) => name)])
-  const names = new Map<Value, string>()
-  const outputs: ValueSpec[] = []
-  for (const [name, value] of results) {
-    // An output is what an operation puts out, under one name.
-    builder.label(name)
-    const own = value.node && !names.has(value) ? value : builder.copy(value)
-    names.set(own, name)
-    outputs.push({ name, dtype: own.dtype, dims: own.dims })
-  }
-  const needed = inOrder([...names.keys()])
-  const fresh = (prefix: string, i: number): string => {
-    let name = `${prefix}${i}`
-    while (taken.has(name)) name = `_${name}`
-    taken.add(name)
-    return name
-  }
-  const initializers: Record<string, Tensor> = {}
-  const nodes: NodeSpec[] = []
-  let [wire, constants] = [inputs.length, 0]
-  for (const value of needed) {
-    if (value.input !== undefined) names.set(value, value.input)
-    if (value.constant) {
-      const name = fresh("c", constants++)
-      names.set(value, name)
-      initializers[name] = value.constant
-    }
-    if (!value.node) continue
-    if (!names.has(value)) names.set(value, fresh("w", wire))
-    const { op, attributes, label } = value.node
-    nodes.push({
-      op,
-      name: `${label}/${wire++}`,
-      inputs: value.node.inputs.map((read) => names.get(read)!),
-      outputs: [names.get(value)!],
-      attributes,
-    })
-  }
-  return writeModel({
-    name: graphName,
-    nodes,
-    inputs,
-    outputs,
-    initializers,
-    opset: PROGRAM_OPSET,
-    irVersion: PROGRAM_IR_VERSION,
-    metadata: { [DIGEST_METADATA_KEY]: JSON.stringify(digestTensors) },
-  })
 }
 
 function opName({ op, domain }: OnnxNode): string {
