@@ -4,7 +4,7 @@ import { type AuditBundle, type SignedVerdict, type Signer, signMessage, type Ve
 import type { BatchBook } from "../chain/batches.ts"
 import type { Chain } from "../chain/chain.ts"
 import type { Sender } from "../chain/sender.ts"
-import type { Pursuit } from "../disputes/pursueMismatches.ts"
+import type { VerdictStand } from "../disputes/standByVerdicts.ts"
 import type { Events } from "../events.ts"
 import type { Journal } from "../journal/journal.ts"
 import type { Calls } from "./calls.ts"
@@ -20,7 +20,7 @@ export type AuditDeps = RecomputeDeps & {
   events: Events
   defence: VerdictDefence
   calls: Pick<Calls, "given">
-  pursuit: Pick<Pursuit, "given">
+  verdictStand: Pick<VerdictStand, "given">
   sender: Sender
   batches: BatchBook
   now: () => bigint

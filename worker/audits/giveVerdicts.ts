@@ -15,7 +15,7 @@ export async function giveVerdicts(
   const { peer, events } = deps
   const { batchId, samples } = bundle
   // Before anything is signed: a verdict that differs from its leaf opens a dispute, and silence would lose it.
-  await deps.pursuit.given(bundle)
+  await deps.verdictStand.given(bundle)
   if (bundle.round !== undefined) return giveSecondVerdicts(deps, bundle, { round: bundle.round, signal })
   const startedAt = performance.now()
   await checkAudit(deps, bundle)

@@ -8,7 +8,7 @@ import type { BatchBook } from "../chain/batches.ts"
 import type { Chain } from "../chain/chain.ts"
 import type { Clock } from "../chain/clock.ts"
 import type { Sender } from "../chain/sender.ts"
-import type { Pursuit } from "../disputes/pursueMismatches.ts"
+import type { VerdictStand } from "../disputes/standByVerdicts.ts"
 import type { Events } from "../events.ts"
 import type { Hasher } from "../hashing/hasher.ts"
 import type { Backends } from "../models/backends.ts"
@@ -37,7 +37,7 @@ export type Parts = State & {
   models: ModelChecks
   defence: VerdictDefence
   calls: Calls
-  pursuit: Pursuit
+  verdictStand: VerdictStand
   signer: Signer
   domain: TypedDataDomain
   capability: Hex

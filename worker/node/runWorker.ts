@@ -10,7 +10,7 @@ import { openChain } from "../chain/chain.ts"
 import { checkNetwork } from "../chain/checkNetwork.ts"
 import { createClock } from "../chain/clock.ts"
 import { createSender } from "../chain/sender.ts"
-import { createPursuit } from "../disputes/pursueMismatches.ts"
+import { createVerdictStand } from "../disputes/standByVerdicts.ts"
 import { codeOf, textOf, workerError } from "../errors.ts"
 import type { Events } from "../events.ts"
 import { createHasher } from "../hashing/hasher.ts"
@@ -100,7 +100,7 @@ async function build(config: WorkerConfig, params: RunParams, closers: (() => Pr
     models,
     defence: createVerdictDefence(beside),
     calls: createCalls({ ...beside, batches, account: account.address }),
-    pursuit: createPursuit({
+    verdictStand: createVerdictStand({
       ...beside,
       account: account.address,
       batches,

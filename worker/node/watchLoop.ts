@@ -53,7 +53,7 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
     audits.note(event)
     deps.defence.note(event)
     deps.calls.note(event)
-    deps.pursuit.note(event)
+    deps.verdictStand.note(event)
     leaseWatch.note(event)
     disputes.note(event)
   }
@@ -62,7 +62,7 @@ export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void
     clock.observe(head.timestamp)
     events.resume("chain")
     await disputes.onHead()
-    await deps.pursuit.onHead()
+    await deps.verdictStand.onHead()
     juror.onHead(head)
     deps.calls.onHead(head)
     leaseWatch.onHead(head)

@@ -73,7 +73,7 @@ export async function startCopier(
     batches: createBatchBook(chain),
     defence: { given: () => {}, note: () => {} },
     calls: { given: () => {} },
-    pursuit: { given: async () => {} },
+    verdictStand: { given: async () => {} },
   }
   const { signal } = stopping
   const running = auditLoop(deps, { stopping: signal, aborting: signal, cachedModels: () => [] })

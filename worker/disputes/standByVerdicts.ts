@@ -26,7 +26,7 @@ import { writeDurably } from "../support/files.ts"
 import { pause } from "../support/sleep.ts"
 import { callOutSilence, contextOf, type Disputed, type GameTableDeps, readGame, sendMove } from "./gameTable.ts"
 
-export type PursuitDeps = GameTableDeps & {
+export type VerdictStandDeps = GameTableDeps & {
   account: Address
   /** Where audits that were given are kept while their batches live. */
   folder: string
@@ -41,7 +41,7 @@ export type PursuitDeps = GameTableDeps & {
  * A verdict of ours that differs from its leaf is the opening of a dispute, whoever posts it, and silence would cost our
  * seat C_v (R22, R27): the task is computed again with every wire, and the first false element shown.
  */
-export type Pursuit = {
+export type VerdictStand = {
   /** What was audited, kept until its batch has ended: a dispute needs input and salt again. */
   given(bundle: AuditBundle): Promise<void>
   note(event: ChainEvent): void
@@ -56,7 +56,7 @@ const POLL_MS = 500
 const MISMATCH = 1
 const ENDS = ["BatchFinalized", "BatchForfeited", "BatchWithdrawn"]
 
-export function createPursuit(deps: PursuitDeps): Pursuit {
+export function createVerdictStand(deps: VerdictStandDeps): VerdictStand {
   const { account, chain, events, folder, signal } = deps
   const running = new Set<bigint>()
   let resumed = false
@@ -104,7 +104,7 @@ export function createPursuit(deps: PursuitDeps): Pursuit {
   }
 }
 
-async function pursue(deps: PursuitDeps, disputed: Disputed, path: string): Promise<void> {
+async function pursue(deps: VerdictStandDeps, disputed: Disputed, path: string): Promise<void> {
   const { events, signal } = deps
   let own: Own | undefined
   while (!signal.aborted) {
@@ -130,17 +130,17 @@ async function pursue(deps: PursuitDeps, disputed: Disputed, path: string): Prom
           })
         }
       }
-      events.resume("pursuit")
+      events.resume("verdictStand")
     } catch (error) {
       if (codeOf(error) === "WORKER_VERDICT_WRONG") throw error
       // A chain or a peer that is away, or a busy machine: the clock still runs, so it is tried again.
-      events.wait("pursuit", "refused", codeOf(error), textOf(error))
+      events.wait("verdictStand", "refused", codeOf(error), textOf(error))
     }
     await pause(POLL_MS, signal)
   }
 }
 
-async function recompute(deps: PursuitDeps, { about }: Disputed, path: string): Promise<Own> {
+async function recompute(deps: VerdictStandDeps, { about }: Disputed, path: string): Promise<Own> {
   const { cache, hasher, runner, signal } = deps
   const audits = await readAudits(path)
   const bundle = audits.find(({ samples }) => samples.some(({ position }) => position === about.position))
