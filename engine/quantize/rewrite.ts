@@ -59,11 +59,12 @@ export function toBytes(graph: ProgramGraph, layers: ReadonlyMap<Layer, Range>):
  */
 type Laid = { readonly value: Value; readonly rows: boolean }
 
-const LONG = 1024
+const LONG = 512
 
-/** How many positions share a row. */
+/** How many positions share a row; one, where channels alone make it long enough. */
 function shared([n, c, h, w]: readonly number[]): number {
   const positions = n! * h! * w!
+  if (c! >= LONG / 2) return 1
   let count = Math.max(1, Math.min(positions, Math.floor(LONG / c!)))
   while (positions % count !== 0) count--
   return count

@@ -124,10 +124,13 @@ test("behavior: convolutions of any stride, padding, dilation and number of imag
   const pooled = n.node("MaxPool", [first], { kernel_shape: [2, 2], strides: [1, 2] })
   const second = conv(pooled, 16, 16, { pads: [2, 2, 2, 2], dilations: [2, 2] })
   const pointwise = n.node("Conv", [relu(second), n.weights([16, 16, 1, 1], 0.3)], { kernel_shape: [1, 1] })
-  const sum = n.node("Add", [second, pointwise])
+  // One number a channel that is computed, and constants that are no channel's: what meets rows of an image or does not.
+  const gate = n.node("Sigmoid", [n.node("GlobalAveragePool", [pointwise])])
+  const gated = n.node("Mul", [n.node("Mul", [pointwise, gate]), n.weights([5, 4], 1)])
+  const sum = n.node("Sub", [n.weights([1, 16, 1, 1], 1), n.node("Add", [second, gated])])
   const model = n.build(
     [{ name: "x", dtype: "float32", dims: [2, 3, 11, 9] }],
-    [{ name: "y", dtype: "float32", dims: [2, 16, 5, 3] }],
+    [{ name: "y", dtype: "float32", dims: [2, 16, 5, 4] }],
     [sum],
   )
   const inputs = (seed: number) => [floatTensor([2, 3, 11, 9], noise(seed))]
@@ -136,6 +139,44 @@ test("behavior: convolutions of any stride, padding, dilation and number of imag
   assert.ok(result.outputs[0]!.relativeError < 0.03, `relative error ${result.outputs[0]!.relativeError}`)
   assert.ok(result.outputs[0]!.cosine > 0.999)
   await assertExact(result, inputs(77))
+})
+
+test("behavior: convolutions in groups and of one dimension work as well", async () => {
+  const n = network("groups", 37)
+  const grouped = n.node("Conv", ["x", n.weights([32, 8, 3], 0.2), n.weights([32], 0.5)], {
+    kernel_shape: [3],
+    group: 2,
+    pads: [1, 1],
+  })
+  const relu = n.node("Relu", [grouped])
+  const dense = n.node("Conv", [relu, n.weights([16, 32, 5], 0.1), n.weights([16], 0.5)], {
+    kernel_shape: [5],
+    pads: [2, 2],
+  })
+  const model = n.build(
+    [{ name: "x", dtype: "float32", dims: [3, 16, 10] }],
+    [{ name: "y", dtype: "float32", dims: [3, 16, 10] }],
+    [n.node("Add", [dense, "x"])],
+  )
+  const inputs = (seed: number) => [floatTensor([3, 16, 10], noise(seed))]
+  const result = await quantizeModel({ runner }, { model, samples: samplesOf(inputs, 8) })
+  assert.equal(result.layers.quantized.length, 2)
+  assert.ok(operators(result.bytes).includes("ConvInteger"))
+  assert.ok(result.outputs[0]!.relativeError < 0.02, `relative error ${result.outputs[0]!.relativeError}`)
+  await assertExact(result, inputs(41))
+})
+
+test("behavior: whatever enters, no bit is left to chance", async () => {
+  const nets = [cnn(), trainedMlp()]
+  for (const { model, inputs } of nets) {
+    const result = await quantizeModel({ runner }, { model, samples: samplesOf(inputs, 4) })
+    const [tensor] = inputs(9) as [Tensor]
+    const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 3e38, -3e38, 1e-45]
+    const values = Array.from(new Float32Array(new Uint8Array(tensor.data).buffer), (value, i) =>
+      i % 3 === 0 ? odd[(i / 3) % odd.length]! : value,
+    )
+    await assertExact(result, [{ ...tensor, data: encodeElements("float32", values) }])
+  }
 })
 
 test("behavior: transformers keep what they say", async () => {
