@@ -8,10 +8,15 @@ import {
   AuditBundleSchema,
   buildTrace,
   challengerCall,
+  defendantCall,
   disputeGameAbi,
   formatBatchId,
+  type GameRecord,
   isChallengersTurn,
+  type Links,
+  linksOf,
   nextChallengerMove,
+  nextDefendantMove,
   type OpenProgram,
   type Trace,
 } from "#protocol"
@@ -38,8 +43,8 @@ export type VerdictStandDeps = GameTableDeps & {
 }
 
 /**
- * A verdict of ours that differs from its leaf is the opening of a dispute, whoever posts it, and silence would cost our
- * seat C_v (R22, R27): the task is computed again with every wire, and the first false element shown.
+ * A verdict of ours that differs from its leaf is the opening of a dispute, whoever posts it, and anyone may dispute the
+ * verdict itself: in both, silence would cost our seat C_v (R22, R27). The task is computed again with every wire.
  */
 export type VerdictStand = {
   /** What was audited, kept until its batch has ended: a dispute needs input and salt again. */
@@ -49,11 +54,12 @@ export type VerdictStand = {
   onHead(): Promise<void>
 }
 
-type Own = { program: OpenProgram; trace: Trace }
+type Own = { program: OpenProgram; trace: Trace; links: Links }
 
 const POLL_MS = 500
 /** `IDisputeGame.Kind`. */
 const MISMATCH = 1
+const VERDICT = 2
 const ENDS = ["BatchFinalized", "BatchForfeited", "BatchWithdrawn"]
 
 export function createVerdictStand(deps: VerdictStandDeps): VerdictStand {
@@ -64,7 +70,9 @@ export function createVerdictStand(deps: VerdictStandDeps): VerdictStand {
 
   function take(disputed: Disputed): void {
     const { disputeId, about } = disputed
-    if (about.kind !== MISMATCH || !isAddressEqual(about.challenger, account) || running.has(disputeId)) return
+    const accuses = about.kind === MISMATCH && isAddressEqual(about.challenger, account)
+    const accused = about.kind === VERDICT && isAddressEqual(about.defendant, account)
+    if ((!accuses && !accused) || running.has(disputeId)) return
     running.add(disputeId)
     pursue(deps, disputed, pathOf(about.batchId))
       .catch((error: unknown) => {
@@ -112,23 +120,14 @@ async function pursue(deps: VerdictStandDeps, disputed: Disputed, path: string):
       const record = await readGame(deps, disputed)
       if (record?.turn.phase === "Over") {
         const { disputeId, outcome, reason } = record
-        const text = `the dispute that our verdict opened is ${outcome}: ${reason}`
+        const text = `the dispute about our verdict is ${outcome}: ${reason}`
         return events.emit({ kind: "disputed", disputeId, move: outcome, text })
       }
-      if (record && !isChallengersTurn(record)) await callOutSilence(deps, record)
+      const accuses = disputed.about.kind === MISMATCH
+      if (record && isChallengersTurn(record) !== accuses) await callOutSilence(deps, record)
       else if (record) {
         own ??= await recompute(deps, disputed, path)
-        const { turn, shown } = record
-        const move = nextChallengerMove({ turn, shown, own: own.trace, program: own.program })
-        if (move.move === "concede") throw workerError("WORKER_VERDICT_WRONG", "our verdict was wrong: nothing to show")
-        if (move.move !== "wait") {
-          const call = challengerCall(move, { record, ...(await contextOf(deps, record.about)) }, own.program)
-          await sendMove(deps, record, {
-            move: move.move,
-            call,
-            text: `a dispute of our verdict goes on (${move.move})`,
-          })
-        }
+        await (accuses ? accuse(deps, record, own) : defend(deps, record, own))
       }
       events.resume("verdictStand")
     } catch (error) {
@@ -138,6 +137,24 @@ async function pursue(deps: VerdictStandDeps, disputed: Disputed, path: string):
     }
     await pause(POLL_MS, signal)
   }
+}
+
+async function accuse(deps: VerdictStandDeps, record: GameRecord, { program, trace }: Own): Promise<void> {
+  const { turn, shown } = record
+  const move = nextChallengerMove({ turn, shown, own: trace, program })
+  if (move.move === "concede") throw workerError("WORKER_VERDICT_WRONG", "our verdict was wrong: nothing to show")
+  if (move.move === "wait") return
+  const call = challengerCall(move, { record, ...(await contextOf(deps, record.about)) }, program)
+  await sendMove(deps, record, { move: move.move, call, text: `a mismatch that we found is played out (${move.move})` })
+}
+
+/** Somebody disputes the verdict itself: what a worker does for its leaf, a verifier does for its verdict. */
+async function defend(deps: VerdictStandDeps, record: GameRecord, { program, trace, links }: Own): Promise<void> {
+  const { turn, shown } = record
+  const move = nextDefendantMove({ turn, shown, own: trace, program })
+  if (move.move === "wait") return
+  const call = defendantCall(move, { record }, { program, links })
+  await sendMove(deps, record, { move: move.move, call, text: `a dispute of our verdict is answered (${move.move})` })
 }
 
 async function recompute(deps: VerdictStandDeps, { about }: Disputed, path: string): Promise<Own> {
@@ -161,7 +178,8 @@ async function recompute(deps: VerdictStandDeps, { about }: Disputed, path: stri
   const shardTasks = await readInputs({ hasher }, { bundle: files.bundle, ports: spec.model.inputs, tasks })
   const task = shardTasks.find(({ index }) => index === sample.taskIndex)!
   const program = compileProgram(model)
-  return { program, trace: buildTrace(await traceProgram({ runner }, model, task.inputs, program)) }
+  const trace = buildTrace(await traceProgram({ runner }, model, task.inputs, program))
+  return { program, trace, links: linksOf(sample.salt, trace.roots, program) }
 }
 
 async function readAudits(path: string): Promise<AuditBundle[]> {
