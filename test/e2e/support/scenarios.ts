@@ -81,7 +81,7 @@ export function scenarios({ stores, skip, open }: ScenarioParams): void {
       ["cheating worker", "lazy.ts"],
       ["surrogate worker (right labels, wrong digest)", "surrogate.ts"],
     ] as const) {
-      test(`${name}: caught by the audit, judged by the jury, slashed; the honest compute and are paid`, async () => {
+      test(`${name}: caught by the audit, refuted in the game, slashed; the honest compute and are paid`, async () => {
         const role = file.replace(".ts", "")
         for (const worker of stage.honest) pause(worker)
         const cheat = await stage.startWorker({
