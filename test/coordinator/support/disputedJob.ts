@@ -61,7 +61,7 @@ export async function openDisputes() {
   const traces: Trace[] = []
   for (let i = 0; i < TASKS; i++) traces.push(buildTrace(await traceProgram({ runner }, bytes, [inputOf(i)], program)))
   // Time enough for a busy machine; the life of a dispute still ends inside the unbonding.
-  const market = await openMarket({ window: 18 })
+  const market = await openMarket({ window: 30, unbonding: 700 })
   const verifiers = [await market.worker(9), await market.worker(9), await market.worker(9), await market.worker(9)]
   await market.until("the follower saw them", async () => (await market.services.follower.head()) !== undefined)
 
