@@ -108,7 +108,12 @@ type DemandParams = { batch: Batch; terms: Terms; attestation: Attestation; posi
 async function demandLeaf({ chain, sender }: DefendDeps, params: DemandParams): Promise<void> {
   const { batch, terms, attestation, position } = params
   const { challenges } = chain
-  const deposit = await challenges.read.depositOf([LEAF])
+  // Not read from `depositOf`: nodes run calls without a price at a base fee of 0.
+  const [{ baseFeePerGas }, gas] = await Promise.all([
+    chain.client.getBlock({ blockTag: "pending" }),
+    challenges.read.gasFigure([LEAF]),
+  ])
+  const deposit = 2n * (baseFeePerGas ?? 0n) * gas
   try {
     await sender.send({
       address: challenges.address,
