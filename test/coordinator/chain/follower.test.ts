@@ -123,12 +123,13 @@ test("behavior: a reorg takes a commit back; its transaction is mined again and 
 })
 
 test("R26: demands for a leaf, the shard row, a verdict and a signature are answered by itself", { skip }, async () => {
+  // Before the window opens: it lasts seconds.
+  const asker = await market.local.fund()
   const job = await market.postJob({ tasks: 8, shardSize: 4 })
   await market.compute(job, 0, workers[0]!)
   await market.compute(job, 1, workers[1]!)
   await market.until("it is attested", async () => (await batchesOf(job))[0]?.state === "attested", allAudit)
   const [row] = await batchesOf(job)
-  const asker = await market.local.fund()
   const at = { to: market.chain.deployment.contracts.challenges, abi: challengesAbi, value: 10n ** 16n }
   const common = [job.terms, batchStruct(row!), attestationStruct(row!)]
   await market.local.send(asker, { ...at, name: "demandLeaf", args: [...common, 5] })

@@ -50,14 +50,17 @@ test("R7: exposing twice changes nothing", async () => {
   assert.deepEqual(twice.digestTensors, once.digestTensors)
 })
 
-test("R7: full-precision outputs serve as the digest, and the model stays as it is", async () => {
+test("R7: full-precision outputs serve as the digest", async () => {
   const model = classifier({
     nodes: [first, relu, second],
     outputs: [{ name: "logits", dtype: "float32", dims: [1, 3] }],
   })
   const { modelBytes, digestTensors } = await exposeDigest({ runner }, model)
   assert.deepEqual(digestTensors, [])
-  assert.equal(sha256(modelBytes), sha256(model))
+  assert.deepEqual(
+    readModelInterface(modelBytes).outputs.map(({ name }) => name),
+    ["logits"],
+  )
 })
 
 test("R7: logits that are an output already need not be exposed", async () => {
@@ -136,9 +139,12 @@ test("R7: top-k indices are lossy, its values are not", async () => {
   ]
   const initializers = { ...classifierSpec().initializers, k: tensor("int64", [1], [2]) }
   const places = { name: "places", dtype: "int64" as const, dims: [1, 2] }
-  assert.deepEqual(await digestOf({ nodes, initializers, outputs: [places] }), ["logits"])
+  // It has no exact meaning yet, so a job of it cannot be prepared; what its digest would be can be said all the same.
+  const chosen = async (outputs: ModelSpec["outputs"]) =>
+    (await inspectModel({ runner }, classifier({ nodes, initializers, outputs }))).digest.tensors
+  assert.deepEqual(await chosen([places]), ["logits"])
   const best = { name: "best", dtype: "float32" as const, dims: [1, 2] }
-  assert.deepEqual(await digestOf({ nodes, initializers, outputs: [best] }), [])
+  assert.deepEqual(await chosen([best]), [])
 })
 
 test("R7: a quantized network is taken at its last sums, not at its quantized input", async () => {

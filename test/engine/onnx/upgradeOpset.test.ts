@@ -9,6 +9,7 @@ import {
   prepareModel,
   writeModel,
 } from "#engine"
+import { upgradeOpset } from "../../../engine/onnx/upgradeOpset.ts"
 import { tensor } from "../support/graphs.ts"
 
 const runner = createRunner()
@@ -59,12 +60,12 @@ test("behavior: inspect tells the file's own opset", async () => {
   assert.deepEqual([opset, exact.ok], [6, true])
 })
 
-test("behavior: a model that needs no upgrade keeps its bytes", async () => {
+test("behavior: a model that needs no upgrade keeps its bytes", () => {
   const model = addition(undefined, [3], { nodes: [{ op: "Add", inputs: ["a", "b"], outputs: ["y"] }], opset: 13 })
-  assert.equal((await prepareModel({ runner }, model)).bytes, model)
+  assert.equal(upgradeOpset(model), model)
   const exp = addition(undefined, [3], {
     nodes: [{ op: "Exp", inputs: ["a"], outputs: ["y"] }],
     inputs: [{ name: "a", dtype: "float32", dims: [2, 3] }],
   })
-  assert.equal((await prepareModel({ runner }, exp)).bytes, exp)
+  assert.equal(upgradeOpset(exp), exp)
 })
