@@ -165,6 +165,7 @@ export async function runDemo({ home, out, signal }: DemoDeps): Promise<DemoResu
       context,
       client,
       stack,
+      coordinatorUrl: coordinator.url,
       story,
       glyphs,
       leaving: [cheat, ...honest],

@@ -6,6 +6,7 @@ import { CliError } from "../shared/errors.ts"
 import { unstakeAll } from "../shared/seats.ts"
 import type { RunningWorker, Stack } from "../shared/stack.ts"
 import { ROOT } from "../shared/version.ts"
+import { waitForSeats } from "../shared/waitForSeats.ts"
 import type { GlyphWork } from "./glyphWork.ts"
 import type { Story } from "./story.ts"
 
@@ -13,6 +14,7 @@ export type SecondActParams = {
   context: Context
   client: Client
   stack: Stack
+  coordinatorUrl: string
   story: Story
   glyphs: GlyphWork
   /** Everybody of the first act: they leave the draw, so that the forger's friends are the whole panel. */
@@ -34,6 +36,7 @@ export type SecondActJson = {
 
 const FORGER = "forger"
 const FRIENDS = ["friend-1", "friend-2", "friend-3"]
+const SEATS_EACH = 2
 const TASKS = 16
 const SHARD_SIZE = 8
 
@@ -43,16 +46,19 @@ const SHARD_SIZE = 8
  * contract, which computes one number of the network and finds another.
  */
 export async function runSecondAct(params: SecondActParams): Promise<SecondActJson> {
-  const { context, client, stack, story, glyphs, leaving, fund, signal } = params
+  const { context, client, stack, coordinatorUrl, story, glyphs, leaving, fund, signal } = params
   for (const { role, child } of leaving) {
     child.kill("SIGTERM")
     await unstakeAll(context, role)
   }
   const backend = join(ROOT, "examples", "cheats", "forger.ts")
   for (const role of [FORGER, ...FRIENDS]) {
-    const worker = await stack.startWorker({ role, threads: 1, seats: 2, backend, verifyOnly: role !== FORGER })
+    const plan = { role, threads: 1, seats: SEATS_EACH, backend, verifyOnly: role !== FORGER }
+    const worker = await stack.startWorker(plan)
     story.name(worker.account, role)
   }
+  const owners = 1 + FRIENDS.length
+  await waitForSeats(coordinatorUrl, { seats: owners * SEATS_EACH, owners })
   story.tell("act 2", `the honest leave. A ${FORGER} comes with three friends: every seat that can be drawn is theirs`)
   const prepared = await client.prepare({
     model: glyphs.model,

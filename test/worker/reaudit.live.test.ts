@@ -21,6 +21,11 @@ test("R21, R22: a verifier that copies another's verdict loses its seat's C_v, p
   )
   t.after(() => copier.stop())
   await ready()
+  // Whose digests are copied, and who looks again, must be among those who are drawn.
+  await until("both honest verifiers are staked", async () => {
+    const { capabilities } = await client.info()
+    return capabilities.some(({ seats }) => seats >= 24)
+  })
   const chain = openChain({ rpcUrl: deployment.rpcUrl, deployment })
   const { registry, market } = chain
   const [before] = await registry.read.stakerOf([copier.address])

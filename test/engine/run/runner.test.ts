@@ -90,8 +90,8 @@ test("behavior: every element type that a model may take goes in and comes out, 
 
 test("error: a task that takes too long is stopped, and the runner goes on", async () => {
   await withRunner({ timeoutMs: 3_000 }, async (own) => {
-    // Few nodes and much work: quick to load even on a busy machine, a quarter of a minute to run.
-    const slow = busyModel(2_048, 30)
+    // Few nodes and much work: quick to load even on a busy machine, half a minute to run on one core of a fast one.
+    const slow = busyModel(2_048, 200)
     const input = ramp([2_048, 2_048])
     await own.load(slow, sha256(slow))
     const started = performance.now()
