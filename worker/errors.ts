@@ -22,12 +22,19 @@ export function workerError(
 
 /** The code of anything thrown; what carries none is a fault of the program and says so. */
 export function codeOf(error: unknown): string {
-  return error instanceof CodedError ? error.code : "E_INTERNAL"
+  if (error instanceof CodedError) return error.code
+  return isDiskFull(error) ? "E_DISK_FULL" : "E_INTERNAL"
 }
 
 export function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
+  if (isDiskFull(error)) return "the disk is full: free some space; nothing can be signed without a journal"
   // viem keeps the readable line apart from a page of context.
   const short = (error as { shortMessage?: unknown }).shortMessage
   return typeof short === "string" ? short : error.message
+}
+
+function isDiskFull(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  return code === "ENOSPC" || code === "EDQUOT"
 }

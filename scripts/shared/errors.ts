@@ -60,6 +60,9 @@ function systemError(error: unknown): { code: string; message: string } | undefi
     const name = (at as { name?: unknown }).name
     if (code === "ENOSPC")
       return { code: "E_DISK_FULL", message: "the disk is full: free some space and run this again" }
+    if (name === "AbortError") {
+      return { code: "E_INTERRUPTED", message: "stopped before it was done; what was posted goes on" }
+    }
     if (code === "EACCES" || code === "EROFS") {
       return { code: "E_PERMISSION", message: `${(at as Error).message}: choose another --home, or correct its owner` }
     }

@@ -44,6 +44,7 @@ test("behavior: what a machine or a chain throws becomes a code and what to do",
   assert.equal(describeError(new Error("write failed", { cause: full })).code, "E_DISK_FULL")
   const down = Object.assign(new Error("fetch failed"), { name: "HttpRequestError", url: "http://x" })
   assert.match(describeError(down).message, /^http:\/\/x does not answer/)
+  assert.equal(describeError(AbortSignal.abort().reason).code, "E_INTERRUPTED")
   assert.equal(describeError(new Error("bug")).code, "E_INTERNAL")
 })
 

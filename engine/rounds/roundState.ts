@@ -1,0 +1,72 @@
+import { type Tensor, tensorsEqual } from "#protocol"
+import { engineError } from "../errors.ts"
+
+/**
+ * Which tensors of a round's program are what, by input name. A result that goes into the next round under the same
+ * name is put out as `nextOf(name)`.
+ */
+export type RoundPorts = {
+  /** The same for every slot: parameters and outer momentum. Each slot computes the next ones from what was gathered. */
+  readonly shared: readonly string[]
+  /** What each slot sends to all; they take it stacked, slot by slot. */
+  readonly gathered: readonly string[]
+  /** What a slot keeps for itself: the rest of error feedback, moments, its place in the data. */
+  readonly own: readonly string[]
+}
+
+/** Everything that the next round begins with. */
+export type RoundState = {
+  readonly round: number
+  readonly shared: Tensors
+  /** Dims [slots, ...]. */
+  readonly gathered: Tensors
+  /** One a slot. */
+  readonly own: readonly Tensors[]
+}
+
+export type Tensors = Readonly<Record<string, Tensor>>
+
+export const nextOf = (name: string): string => `${name}.next`
+
+/** The inputs of a slot's task in this round but those that the round's schedule gives. */
+export function inputsOf(state: RoundState, slot: number): Tensors {
+  return { ...state.shared, ...state.gathered, ...state.own[slot]! }
+}
+
+/**
+ * What the next round begins with, from what the slots put out. `expected` are the next shared tensors as whoever asks
+ * has computed them: a slot that says otherwise has not done its work. @throws E_ROUND_STATE naming slot and tensor
+ */
+export function nextState(
+  ports: RoundPorts,
+  { state, outputs, expected }: { state: RoundState; outputs: readonly Tensors[]; expected: Tensors },
+): RoundState {
+  const next = (tensors: Tensors, names: readonly string[]): Tensors =>
+    Object.fromEntries(names.map((name) => [name, tensors[nextOf(name)]!]))
+  outputs.forEach((tensors, slot) => {
+    for (const name of ports.shared) {
+      if (tensorsEqual(tensors[nextOf(name)]!, expected[name]!)) continue
+      throw engineError("E_ROUND_STATE", `slot ${slot} of round ${state.round} put out another '${name}' than follows`, {
+        remedy: "dispute its task: the contract computes the number that is wrong",
+      })
+    }
+  })
+  return {
+    round: state.round + 1,
+    shared: expected,
+    gathered: Object.fromEntries(
+      ports.gathered.map((name) => [name, stack(outputs.map((tensors) => tensors[nextOf(name)]!))]),
+    ),
+    own: outputs.map((tensors) => next(tensors, ports.own)),
+  }
+}
+
+/** Tensors of one dtype and dims, as one with a dim more in front. */
+function stack(tensors: readonly Tensor[]): Tensor {
+  const { dtype, dims } = tensors[0]!
+  return {
+    dtype,
+    dims: [tensors.length, ...dims],
+    data: new Uint8Array(Buffer.concat(tensors.map(({ data }) => data))),
+  }
+}
