@@ -46,7 +46,10 @@ export type RunnerErrorCode =
   | "E_SELF_TEST_FAILED"
   | "E_DEVICE_UNAVAILABLE"
 
-export type EngineErrorCode = ModelErrorCode | InputErrorCode | BundleErrorCode | RunnerErrorCode
+/** A round of training that cannot go on. */
+export type RoundErrorCode = "E_ROUND_STATE" | "E_ROUND_LOSS"
+
+export type EngineErrorCode = ModelErrorCode | InputErrorCode | BundleErrorCode | RunnerErrorCode | RoundErrorCode
 
 /** `message` says what and why, `remedy` what to do; the rest are the facts a caller may need. */
 export type EngineErrorDetail = {

@@ -1,5 +1,6 @@
-import { type Tensor, tensorsEqual } from "#protocol"
+import type { Tensor } from "#protocol"
 import { engineError } from "../errors.ts"
+import { elementsOf } from "../program/elements.ts"
 
 /**
  * Which tensors of a round's program are what, by input name. A result that goes into the next round under the same
@@ -35,7 +36,8 @@ export function inputsOf(state: RoundState, slot: number): Tensors {
 
 /**
  * What the next round begins with, from what the slots put out. `expected` are the next shared tensors as whoever asks
- * has computed them: a slot that says otherwise has not done its work. @throws E_ROUND_STATE naming slot and tensor
+ * has computed them: a slot that says otherwise has not done its work.
+ * @throws E_ROUND_STATE naming slot and tensor; E_ROUND_LOSS naming slot and step where a loss is NaN or infinite
  */
 export function nextState(
   ports: RoundPorts,
@@ -45,10 +47,25 @@ export function nextState(
     Object.fromEntries(names.map((name) => [name, tensors[nextOf(name)]!]))
   outputs.forEach((tensors, slot) => {
     for (const name of ports.shared) {
-      if (tensorsEqual(tensors[nextOf(name)]!, expected[name]!)) continue
-      throw engineError("E_ROUND_STATE", `slot ${slot} of round ${state.round} put out another '${name}' than follows`, {
-        remedy: "dispute its task: the contract computes the number that is wrong",
-      })
+      if (Buffer.compare(tensors[nextOf(name)]!.data, expected[name]!.data) === 0) continue
+      throw engineError(
+        "E_ROUND_STATE",
+        `slot ${slot} of round ${state.round} put out another '${name}' than follows`,
+        {
+          remedy: "dispute its task: the contract computes the number that is wrong",
+        },
+      )
+    }
+    // After that: what a slot made up stops nobody, its own work does.
+    const bad = [...(elementsOf(tensors.losses!) as Float32Array)].findIndex((loss) => !Number.isFinite(loss))
+    if (bad >= 0) {
+      throw engineError(
+        "E_ROUND_LOSS",
+        `the loss is no number in step ${bad} of slot ${slot} in round ${state.round}`,
+        {
+          remedy: "go on from the last state with a lower learning rate, or look at the data of that step",
+        },
+      )
     }
   })
   return {

@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto"
+import type { Tensor } from "#protocol"
+import { readModelInterface } from "../model/modelInterface.ts"
+import type { Runner } from "../run/runner.ts"
+import { type RoundProgram, scheduled, weightsOf } from "./roundProgram.ts"
+import { inputsOf, nextOf, nextState, type RoundState, type Tensors } from "./roundState.ts"
+
+export type RoundRuntime = {
+  /** The shared tensors that the next round begins with, as every slot must find them. */
+  close(state: RoundState, included: readonly boolean[]): Promise<Tensors>
+  /** A slot's task of this round, computed here. */
+  play(state: RoundState, given: SlotGiven): Promise<Tensors>
+}
+export type SlotGiven = {
+  readonly slot: number
+  readonly rates: readonly number[]
+  readonly included: readonly boolean[]
+}
+
+/** Rounds on this machine, by the very programs that a job's workers run. `program.model` must be normalized by then. */
+export async function createRoundRuntime(
+  { runner }: { readonly runner: Runner },
+  program: RoundProgram,
+  { model, closing }: { readonly model: Uint8Array; readonly closing: Uint8Array },
+): Promise<RoundRuntime> {
+  const task = await load(runner, model)
+  const close = await load(runner, closing)
+  return {
+    async close(state, included) {
+      const found = await close({ ...state.shared, ...state.gathered, weights: weightsOf(included) })
+      return Object.fromEntries(program.ports.shared.map((name) => [name, found[nextOf(name)]!]))
+    },
+    play: (state, given) => task({ ...inputsOf(state, given.slot), ...scheduled(program, given) }),
+  }
+}
+
+/** A whole round here: what a run of one machine, or a benchmark, does. */
+export async function playRound(
+  runtime: RoundRuntime,
+  program: RoundProgram,
+  { state, rates, included }: { state: RoundState; rates: readonly number[]; included: readonly boolean[] },
+): Promise<{ state: RoundState; outputs: Tensors[] }> {
+  const outputs: Tensors[] = []
+  for (let slot = 0; slot < program.slots; slot++) outputs.push(await runtime.play(state, { slot, rates, included }))
+  const expected = await runtime.close(state, included)
+  return { state: nextState(program.ports, { state, outputs, expected }), outputs }
+}
+
+async function load(runner: Runner, bytes: Uint8Array): Promise<(inputs: Tensors) => Promise<Tensors>> {
+  const { inputs, outputs } = readModelInterface(bytes)
+  const sha256 = `0x${createHash("sha256").update(bytes).digest("hex")}` as const
+  return async (given) => {
+    await runner.load(bytes, sha256)
+    const results = await runner.run(
+      sha256,
+      inputs.map(({ name }) => given[name]!),
+    )
+    return Object.fromEntries(outputs.map(({ name }, i): [string, Tensor] => [name, results[i]!]))
+  }
+}

@@ -1,0 +1,240 @@
+import type { Tensor } from "#protocol"
+import { type ModelSpec, type NodeSpec, type ValueSpec, writeModel } from "../onnx/writeModel.ts"
+import { floats, int64s, tensorOf } from "../program/elements.ts"
+import { aggregate, type OuterOptimizer } from "./aggregate.ts"
+import { CHUNK, type Compression, codeShapes, compress, decompress } from "./compression.ts"
+import { createNodes, type Nodes } from "./nodes.ts"
+import { nextOf, type RoundPorts, type RoundState, type Tensors } from "./roundState.ts"
+
+/**
+ * Some steps of training as a graph (`engine/train`): inputs `p`, `m`, `v` float32 [P], `cursor`, `slot` int64 [1],
+ * `rates` float32 [steps]; outputs, under `nextOf`, `p`, `m`, `v` and `cursor` after them, and `losses` float32 [steps].
+ */
+export type Segment = { readonly spec: ModelSpec; readonly parameters: Tensor; readonly steps: number }
+
+export type RoundProgramParams = {
+  readonly segment: Segment
+  /** How many take part in a round; at most 64, for a round is one batch (R5). */
+  readonly slots: number
+  readonly compression: Compression
+  readonly outer: OuterOptimizer
+}
+
+export type RoundProgram = {
+  /** A slot's task of one round, as an ONNX model. */
+  readonly model: Uint8Array
+  /** What every slot's task begins with, alone: the shared tensors of the next round. */
+  readonly closing: Uint8Array
+  readonly ports: RoundPorts
+  readonly genesis: RoundState
+  readonly slots: number
+  readonly steps: number
+  /** P. */
+  readonly parameters: number
+}
+
+/**
+ * A round of training as one program, the same for every slot, so that it is posted, audited and judged like any other
+ * model. It takes in what all slots sent in the round before, makes the next parameters of them (so every worker, and
+ * every audit, checks the aggregation), takes its steps from there, and puts out what it came away by, compressed.
+ *
+ * Shared tensors and the rest are float32 [chunks, 128]: P parameters and zeros.
+ */
+export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
+  const { segment, slots, compression } = params
+  const size = segment.parameters.dims[0]!
+  const chunks = Math.ceil(size / CHUNK)
+  const g = createNodes("round")
+
+  const shared = nextShared(g, params, chunks)
+  const begun = g.slice(g.reshape(shared.parameters, [chunks * CHUNK]), { axis: 0, from: 0, to: size })
+  const inner = inline(segment.spec, "segment", {
+    p: begun,
+    m: "m",
+    v: "v",
+    cursor: "cursor",
+    slot: "slot",
+    rates: "rates",
+  })
+  const ended = padded(g, inner.outputs[nextOf("p")]!, { size, chunks })
+
+  const moved = g.op("Sub", [shared.parameters, ended])
+  const update = g.op("Add", [moved, "residual"])
+  const { codes, scales } = compress(g, compression, update)
+  const residual = g.op("Sub", [update, decompress(g, compression, codes, scales)])
+
+  g.name(shared.parameters, nextOf("parameters"))
+  g.name(shared.momentum, nextOf("momentum"))
+  g.name(codes, nextOf("codes"))
+  g.name(scales, nextOf("scales"))
+  g.name(residual, nextOf("residual"))
+  for (const name of ["m", "v", "cursor"]) g.name(inner.outputs[nextOf(name)]!, nextOf(name))
+  g.name(inner.outputs.losses!, "losses")
+
+  const sent = codeShapes(compression, chunks)
+  const vector = (name: string): ValueSpec => ({ name, dtype: "float32", dims: [size] })
+  const square = (name: string): ValueSpec => ({ name, dtype: "float32", dims: [chunks, CHUNK] })
+  const place = (name: string): ValueSpec => ({ name, dtype: "int64", dims: [1] })
+  const steps: ValueSpec = { name: "losses", dtype: "float32", dims: [segment.steps] }
+  const model = writeModel({
+    name: "round",
+    nodes: inOrder([...g.nodes, ...inner.nodes]),
+    initializers: { ...g.initializers, ...inner.initializers },
+    inputs: [
+      ...sharedInputs(params, chunks),
+      square("residual"),
+      vector("m"),
+      vector("v"),
+      place("cursor"),
+      place("slot"),
+      { ...steps, name: "rates" },
+    ],
+    outputs: [
+      square(nextOf("parameters")),
+      square(nextOf("momentum")),
+      { name: nextOf("codes"), dtype: "uint8", dims: sent.codes },
+      { name: nextOf("scales"), dtype: "float32", dims: sent.scales },
+      square(nextOf("residual")),
+      vector(nextOf("m")),
+      vector(nextOf("v")),
+      place(nextOf("cursor")),
+      steps,
+    ],
+  })
+  const ports = {
+    shared: ["parameters", "momentum"],
+    gathered: ["codes", "scales"],
+    own: ["residual", "m", "v", "cursor"],
+  }
+  return {
+    model,
+    closing: closingProgram(params, chunks),
+    ports,
+    genesis: genesis(params, chunks),
+    slots,
+    steps: segment.steps,
+    parameters: size,
+  }
+}
+
+/** What a round's schedule gives a slot: which it is, its learning rates, and whose updates of the round before are in. */
+export function scheduled(
+  program: RoundProgram,
+  { slot, rates, included }: { slot: number; rates: readonly number[]; included: readonly boolean[] },
+): Tensors {
+  return { slot: int64s([slot]), rates: floats([program.steps], rates), weights: weightsOf(included) }
+}
+
+export function weightsOf(included: readonly boolean[]): Tensor {
+  return floats([included.length], included.map(Number))
+}
+
+/** The parameters alone, without the zeros that fill the last chunk: float32 [P]. */
+export function parametersOf({ parameters }: Pick<RoundProgram, "parameters">, shared: Tensors): Tensor {
+  return tensorOf("float32", [parameters], shared.parameters!.data.slice(0, 4 * parameters))
+}
+
+function nextShared(g: Nodes, { slots, compression, outer }: RoundProgramParams, chunks: number) {
+  const { codes, scales } = codeShapes(compression, chunks)
+  const of = (input: string, slot: number, dims: readonly number[]) =>
+    g.reshape(g.slice(input, { axis: 0, from: slot, to: slot + 1 }), dims)
+  const all = Array.from({ length: slots }, (_, slot) => slot)
+  return aggregate(g, {
+    parameters: "parameters",
+    momentum: "momentum",
+    updates: all.map((slot) => decompress(g, compression, of("codes", slot, codes), of("scales", slot, scales))),
+    weights: all.map((slot) => g.slice("weights", { axis: 0, from: slot, to: slot + 1 })),
+    outer,
+  })
+}
+
+function sharedInputs({ slots, compression }: RoundProgramParams, chunks: number): ValueSpec[] {
+  const { codes, scales } = codeShapes(compression, chunks)
+  return [
+    { name: "parameters", dtype: "float32", dims: [chunks, CHUNK] },
+    { name: "momentum", dtype: "float32", dims: [chunks, CHUNK] },
+    { name: "codes", dtype: "uint8", dims: [slots, ...codes] },
+    { name: "scales", dtype: "float32", dims: [slots, ...scales] },
+    { name: "weights", dtype: "float32", dims: [slots] },
+  ]
+}
+
+function closingProgram(params: RoundProgramParams, chunks: number): Uint8Array {
+  const g = createNodes("round")
+  const { parameters, momentum } = nextShared(g, params, chunks)
+  g.name(parameters, nextOf("parameters"))
+  g.name(momentum, nextOf("momentum"))
+  const square = (name: string): ValueSpec => ({ name: nextOf(name), dtype: "float32", dims: [chunks, CHUNK] })
+  return writeModel({
+    name: "closing",
+    nodes: g.nodes,
+    initializers: g.initializers,
+    inputs: sharedInputs(params, chunks),
+    outputs: [square("parameters"), square("momentum")],
+  })
+}
+
+/** Nothing has been sent yet: codes of zeros with scales of 0 are updates of nothing. */
+function genesis({ segment, slots, compression }: RoundProgramParams, chunks: number): RoundState {
+  const size = segment.parameters.dims[0]!
+  const { codes, scales } = codeShapes(compression, chunks)
+  const zeros = (dtype: "float32" | "uint8", dims: readonly number[]): Tensor => ({
+    dtype,
+    dims,
+    data: new Uint8Array(dims.reduce((product, dim) => product * dim, dtype === "float32" ? 4 : 1)),
+  })
+  const parameters = zeros("float32", [chunks, CHUNK])
+  parameters.data.set(segment.parameters.data)
+  return {
+    round: 0,
+    shared: { parameters, momentum: zeros("float32", [chunks, CHUNK]) },
+    gathered: { codes: zeros("uint8", [slots, ...codes]), scales: zeros("float32", [slots, ...scales]) },
+    own: Array.from({ length: slots }, () => ({
+      residual: zeros("float32", [chunks, CHUNK]),
+      m: zeros("float32", [size]),
+      v: zeros("float32", [size]),
+      cursor: int64s([0]),
+    })),
+  }
+}
+
+function padded(g: Nodes, value: string, { size, chunks }: { size: number; chunks: number }): string {
+  const fill = chunks * CHUNK - size
+  const flat =
+    fill === 0 ? value : g.op("Concat", [value, g.constant(floats([fill], new Float32Array(fill)))], { axis: 0 })
+  return g.reshape(flat, [chunks, CHUNK])
+}
+
+/** A graph's nodes for use in another: inputs stand for values of that one, everything else is renamed. */
+function inline(spec: ModelSpec, prefix: string, inputs: Readonly<Record<string, string>>) {
+  const rename = (name: string): string => (name === "" ? "" : (inputs[name] ?? `${prefix}.${name}`))
+  const nodes = spec.nodes.map(
+    (node): NodeSpec => ({
+      ...node,
+      name: `${prefix}.${node.name ?? node.outputs[0]}`,
+      inputs: node.inputs.map(rename),
+      outputs: node.outputs.map(rename),
+    }),
+  )
+  const initializers = Object.fromEntries(
+    Object.entries(spec.initializers ?? {}).map(([name, tensor]) => [rename(name), tensor]),
+  )
+  return { nodes, initializers, outputs: Object.fromEntries(spec.outputs.map(({ name }) => [name, rename(name)])) }
+}
+
+/** ONNX wants a value made before it is used; graphs that were joined are in no such order. */
+function inOrder(nodes: readonly NodeSpec[]): NodeSpec[] {
+  const makers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node])))
+  const done = new Set<NodeSpec>()
+  const ordered: NodeSpec[] = []
+  const stack = nodes.toReversed()
+  for (let node = stack.at(-1); node; node = stack.at(-1)) {
+    const missing = node.inputs.map((name) => makers.get(name)).filter((maker) => maker && !done.has(maker))
+    if (done.has(node) || missing.length === 0) {
+      stack.pop()
+      if (!done.has(node)) ordered.push(node)
+      done.add(node)
+    } else stack.push(...(missing as NodeSpec[]))
+  }
+  return ordered
+}
