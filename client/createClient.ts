@@ -42,7 +42,8 @@ export type ClientParams = {
 }
 
 export type JobRequest = PriceWishes & {
-  readonly model: Uint8Array
+  /** Prepared where many jobs run the same one: preparing compiles it. */
+  readonly model: Uint8Array | PreparedModel
   readonly tasks: readonly TaskInputs[]
   readonly shardSize?: number
   /** From now, in chain time. */
@@ -106,7 +107,7 @@ export async function createClient(params: ClientParams): Promise<Client> {
   async function prepare(request: JobRequest): Promise<Prepared> {
     const requester = spender()
     const now = await info()
-    const model = await prepareOnce(request.model)
+    const model = request.model instanceof Uint8Array ? await prepareOnce(request.model) : request.model
     const shardSize = request.shardSize ?? chooseShardSize(request.tasks.length, now)
     const price = priceJob(now, request, { tasks: request.tasks.length, shardSize })
     const nonce = BigInt(toHex(crypto.getRandomValues(new Uint8Array(8))))

@@ -13,6 +13,7 @@ export { readTensorProto, writeTensorProto } from "./onnx/tensorProto.ts"
 export { type AttributeSpec, type ModelSpec, type NodeSpec, type ValueSpec, writeModel } from "./onnx/writeModel.ts"
 export { canonicalNaN } from "./program/canonicalNaN.ts"
 export { type CompiledProgram, compileProgram, isProgram, type Wire } from "./program/compileProgram.ts"
+export { elementsOf } from "./program/elements.ts"
 export { type NormalizedModel, normalizeModel } from "./program/normalizeModel.ts"
 export { evaluatePrimitive } from "./program/reference.ts"
 export { traceProgram } from "./program/trace.ts"
@@ -23,6 +24,17 @@ export {
   type QuantizeResult,
   quantizeModel,
 } from "./quantize/quantizeModel.ts"
+export { COMPRESSIONS, type Compression, codeBytes } from "./rounds/compression.ts"
+export { createRoundRuntime, playRound, type RoundRuntime } from "./rounds/playRound.ts"
+export {
+  buildRoundProgram,
+  parametersOf,
+  type RoundProgram,
+  type RoundProgramParams,
+  type Segment,
+  scheduled,
+} from "./rounds/roundProgram.ts"
+export { checkSlot, inputsOf, nextState, type RoundState, type Tensors } from "./rounds/roundState.ts"
 export { checkFirstInput } from "./run/checkFirstInput.ts"
 export {
   type Device,

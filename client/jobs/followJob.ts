@@ -27,7 +27,8 @@ export async function followJob(coordinator: Coordinator, params: FollowJobParam
   }
 }
 
-function isOver({ state, counts, shards }: JobView): boolean {
+/** Nothing of the job will change any more. */
+export function isOver({ state, counts, shards }: JobView): boolean {
   if (state === "final" || state === "refunded" || counts.final === shards) return true
   return state === "closed" && counts.leased + counts.received + counts.committed + counts.attested === 0
 }

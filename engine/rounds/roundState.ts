@@ -34,11 +34,34 @@ export function inputsOf(state: RoundState, slot: number): Tensors {
   return { ...state.shared, ...state.gathered, ...state.own[slot]! }
 }
 
+export type CheckSlotParams = {
+  readonly round: number
+  readonly slot: number
+  readonly outputs: Tensors
+  /** The next shared tensors as whoever asks has computed them. */
+  readonly expected: Tensors
+}
+
 /**
- * What the next round begins with, from what the slots put out. `expected` are the next shared tensors as whoever asks
- * has computed them: a slot that says otherwise has not done its work.
+ * R34: a slot that computed other shared tensors than follow has not done its work.
  * @throws E_ROUND_STATE naming slot and tensor; E_ROUND_LOSS naming slot and step where a loss is NaN or infinite
  */
+export function checkSlot(ports: RoundPorts, { round, slot, outputs, expected }: CheckSlotParams): void {
+  for (const name of ports.shared) {
+    if (Buffer.compare(outputs[nextOf(name)]!.data, expected[name]!.data) === 0) continue
+    throw engineError("E_ROUND_STATE", `slot ${slot} of round ${round} put out another '${name}' than follows`, {
+      remedy: "dispute its task: the contract computes the number that is wrong",
+    })
+  }
+  // After that: what a slot made up stops nobody, its own work does.
+  const bad = [...(elementsOf(outputs.losses!) as Float32Array)].findIndex((loss) => !Number.isFinite(loss))
+  if (bad < 0) return
+  throw engineError("E_ROUND_LOSS", `the loss is no number in step ${bad} of slot ${slot} in round ${round}`, {
+    remedy: "go on from the last state with a lower learning rate, or look at the data of that step",
+  })
+}
+
+/** What the next round begins with, from what the slots put out, each checked before. */
 export function nextState(
   ports: RoundPorts,
   { state, outputs, expected }: { state: RoundState; outputs: readonly Tensors[]; expected: Tensors },
@@ -46,27 +69,7 @@ export function nextState(
   const next = (tensors: Tensors, names: readonly string[]): Tensors =>
     Object.fromEntries(names.map((name) => [name, tensors[nextOf(name)]!]))
   outputs.forEach((tensors, slot) => {
-    for (const name of ports.shared) {
-      if (Buffer.compare(tensors[nextOf(name)]!.data, expected[name]!.data) === 0) continue
-      throw engineError(
-        "E_ROUND_STATE",
-        `slot ${slot} of round ${state.round} put out another '${name}' than follows`,
-        {
-          remedy: "dispute its task: the contract computes the number that is wrong",
-        },
-      )
-    }
-    // After that: what a slot made up stops nobody, its own work does.
-    const bad = [...(elementsOf(tensors.losses!) as Float32Array)].findIndex((loss) => !Number.isFinite(loss))
-    if (bad >= 0) {
-      throw engineError(
-        "E_ROUND_LOSS",
-        `the loss is no number in step ${bad} of slot ${slot} in round ${state.round}`,
-        {
-          remedy: "go on from the last state with a lower learning rate, or look at the data of that step",
-        },
-      )
-    }
+    checkSlot(ports, { round: state.round, slot, outputs: tensors, expected })
   })
   return {
     round: state.round + 1,

@@ -1,0 +1,64 @@
+import type { Hex } from "viem"
+import type { RoundState } from "#engine"
+
+/** One slot's task of a round, as its leaf says. */
+export type SlotRecord = {
+  readonly worker: Hex
+  readonly outputCommitment: Hex
+  /** One a step. */
+  readonly losses: readonly number[]
+}
+
+export type RoundRecord = {
+  readonly round: number
+  readonly jobId: bigint
+  readonly tx: Hex
+  readonly escrow: bigint
+  readonly rates: readonly number[]
+  readonly slots: readonly SlotRecord[]
+  /** Nobody can dispute anything of it any more. */
+  readonly final: boolean
+  /** What the round began with. Kept until the round is final, for a late finding goes back to it (R35). */
+  readonly began?: RoundState
+}
+
+/** A run of training so far: whoever keeps it can go on from here. */
+export type TrainingRun = {
+  readonly rounds: readonly RoundRecord[]
+  /** What the next round begins with. */
+  readonly state: RoundState
+}
+
+export function beginRun(genesis: RoundState): TrainingRun {
+  return { rounds: [], state: genesis }
+}
+
+export function withRound(run: TrainingRun, record: RoundRecord, state: RoundState): TrainingRun {
+  return { rounds: [...run.rounds, record], state }
+}
+
+/** Back to before a round: it and those after it are to be played again. @throws where its beginning was not kept */
+export function withoutRoundsFrom(run: TrainingRun, round: number): TrainingRun {
+  const state = run.rounds[round]?.began
+  if (!state) throw new Error(`what round ${round} began with was not kept`)
+  return { rounds: run.rounds.slice(0, round), state }
+}
+
+export function withFinal(run: TrainingRun, round: number): TrainingRun {
+  const rounds = run.rounds.map((record) => {
+    if (record.round !== round) return record
+    const { began: _, ...rest } = record
+    return { ...rest, final: true }
+  })
+  return { ...run, rounds }
+}
+
+/** Steps that each account is credited with: those of final rounds, which nothing takes back. */
+export function contributions(run: TrainingRun): Map<Hex, number> {
+  const steps = new Map<Hex, number>()
+  for (const { slots, final } of run.rounds) {
+    if (!final) continue
+    for (const { worker, losses } of slots) steps.set(worker, (steps.get(worker) ?? 0) + losses.length)
+  }
+  return steps
+}

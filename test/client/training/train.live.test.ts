@@ -1,0 +1,96 @@
+import assert from "node:assert/strict"
+import { join } from "node:path"
+import { test } from "node:test"
+import { beginRun, contributions, type TrainEvent, type TrainingRun, train } from "#client"
+import {
+  buildRoundProgram,
+  createRoundRuntime,
+  createRunner,
+  normalizeModel,
+  playRound,
+  type RoundState,
+} from "#engine"
+import { quadraticSegment } from "../../engine/rounds/support/quadratic.ts"
+import { startLocalStack } from "../../worker/support/localStack.ts"
+
+const SIZE = 200
+const SLOTS = 4
+const ROUNDS = 4
+const STEPS = 3
+const FEE = 10n ** 16n
+
+const points = Array.from({ length: SLOTS }, (_, slot) =>
+  Float32Array.from({ length: SIZE }, (_, i) => Math.sin(i * (slot + 1)) + slot),
+)
+const program = buildRoundProgram({
+  segment: quadraticSegment({ points, steps: STEPS, begin: new Float32Array(SIZE).fill(5) }),
+  slots: SLOTS,
+  compression: "int4",
+  outer: { rate: 0.7, momentum: 0.5 },
+})
+const rateOf = (step: number) => 0.1 / (1 + step)
+
+/** The same rounds by one machine. */
+async function alone(): Promise<RoundState> {
+  const runner = createRunner()
+  try {
+    const model = (await normalizeModel({ runner }, program.model)).bytes
+    const closing = (await normalizeModel({ runner }, program.closing)).bytes
+    const runtime = await createRoundRuntime({ runner }, program, { model, closing })
+    let state = program.genesis
+    for (let round = 0; round < ROUNDS; round++) {
+      const rates = Array.from({ length: STEPS }, (_, step) => Math.fround(rateOf(round * STEPS + step)))
+      ;({ state } = await playRound(runtime, program, { state, rates, included: [true, true, true, true] }))
+    }
+    return state
+  } finally {
+    await runner.close()
+  }
+}
+
+test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashed, and the result is what one machine makes", async (t) => {
+  const { client, startWorker, ready } = await startLocalStack(t, { ASSAY_LEASE_SECONDS: "20" })
+  const cheat = startWorker({ backend: join(import.meta.dirname, "../../../examples/cheats/lazy.ts") })
+  const honest = [1, 2, 3].map(() => startWorker({ seats: 6 }))
+  await ready()
+  const runner = createRunner()
+  t.after(() => runner.close())
+  const events: TrainEvent[] = []
+  const kept: TrainingRun[] = []
+  const begun = { program, rateOf, title: "a run", fee: FEE, auditRate: 2_000 }
+  const run = await train(
+    { client, runner },
+    {
+      ...begun,
+      run: beginRun(program.genesis),
+      rounds: ROUNDS,
+      keep: async (one) => void kept.push(one),
+      onEvent: (event) => {
+        events.push(event)
+        // Found out once, it goes: the run does without it.
+        if (event.kind === "refuted") void cheat.handle.stop()
+      },
+    },
+  )
+  assert.deepEqual(run.state, await alone(), "not a bit differs from the run of one machine")
+  assert.ok(run.rounds.length === ROUNDS && run.rounds.every(({ final }) => final))
+  for (const { jobId } of run.rounds) {
+    const view = await client.job(jobId)
+    assert.equal(view.counts.final, SLOTS)
+  }
+  const steps = [...contributions(run).values()].reduce((sum, one) => sum + one, 0)
+  assert.equal(steps, ROUNDS * SLOTS * STEPS)
+  assert.ok(
+    events.some(({ kind }) => kind === "refuted"),
+    "the cheat took part, and was found out",
+  )
+  assert.ok(!contributions(run).has(cheat.address), "nobody is credited with what was made up")
+  for (const { events: seen } of honest) assert.ok(!seen.some(({ kind }) => kind === "slashed"))
+
+  // What was kept is enough to go on from, in another process.
+  const resumed = await train(
+    { client, runner },
+    { ...begun, run: kept.findLast((one) => one.rounds.length === ROUNDS - 1)!, rounds: ROUNDS, keep: async () => {} },
+  )
+  assert.deepEqual(resumed.state, run.state)
+})
