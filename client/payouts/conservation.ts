@@ -1,6 +1,7 @@
 import type { PublicClient } from "viem"
 import { assayTokenAbi, type Deployment, escrow as escrowOf, type Terms } from "#protocol"
 import { eventsNamed, type History } from "../chain/readHistory.ts"
+import { findBonds, readBatches } from "./ledger.ts"
 
 export type Conservation = { readonly balance: bigint; readonly expected: bigint; readonly conserved: boolean }
 
@@ -27,7 +28,8 @@ export async function readConservation(
   // A standing bond that equivocation forfeited burned in part; the rest is owed now (R14).
   const forfeited = sum(eventsNamed(history, "EquivocationProved"), ({ args }) => args.taken)
   const bonds = sum([...standing.values()], (amount) => amount) + forfeited
-  const expected = escrow + staked + allowed + bonds - out - burned
+  const finds = sum(findBonds(history, deployment, readBatches(history)), ({ amount }) => amount)
+  const expected = escrow + staked + allowed + bonds + finds - out - burned
   const balance = await chain.readContract({
     address: token,
     abi: assayTokenAbi,

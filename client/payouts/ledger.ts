@@ -10,6 +10,7 @@ import {
   parseVerifiers,
   popCount,
   type Terms,
+  verdictCollateralUp,
 } from "#protocol"
 import { type EventNamed, eventsNamed, type History, isBefore } from "../chain/readHistory.ts"
 
@@ -18,7 +19,7 @@ export type LedgerEntry = {
   readonly account: Address
   /** Whose pair slot it is booked in. */
   readonly coordinator: Address
-  readonly kind: "work" | "audit" | "coordination" | "reward" | "refund" | "slashed"
+  readonly kind: "work" | "audit" | "coordination" | "reward" | "refund" | "bond" | "slashed"
   readonly amount: bigint
   readonly batchId: bigint | undefined
   readonly jobId: bigint | undefined
@@ -99,7 +100,41 @@ export function buildLedger(history: History, deployment: Deployment): LedgerEnt
         ...placeOf(event),
       }
     }),
+    ...bondEntries(history, deployment, batches),
   ].sort((a, b) => (isBefore(a.at, b.at) ? -1 : 1))
+}
+
+const GAME = { mismatch: 1, upheld: 2 } as const
+
+/** What stands behind each find: C_v of the challenger's, who loses it or has it back. */
+export function findBonds(history: History, deployment: Deployment, batches: Map<bigint, BatchRecord>) {
+  return eventsNamed(history, "DisputeOpened").flatMap(({ args }) => {
+    // The jury's disputes, of an older deployment, have no bond: the verifier's seat stands behind them.
+    if (!("dispute" in args) || args.dispute.kind === GAME.mismatch) return []
+    const record = batches.get(args.batchId)!
+    const amount = verdictCollateralUp(record.terms, deployment.params)
+    return { disputeId: args.disputeId, record, challenger: args.dispute.challenger, amount }
+  })
+}
+
+function bondEntries(history: History, deployment: Deployment, batches: Map<bigint, BatchRecord>): LedgerEntry[] {
+  return findBonds(history, deployment, batches).flatMap(({ disputeId, record, challenger, amount }) => {
+    const ended = eventsNamed(history, "DisputeEnded").find(({ args }) => args.disputeId === disputeId)
+    if (!ended) return []
+    const { terms, batch, batchId } = record
+    const kind = ended.args.outcome === GAME.upheld ? "slashed" : "bond"
+    const place = placeOf(ended)
+    return {
+      account: challenger,
+      coordinator: terms.coordinator,
+      kind,
+      amount,
+      batchId,
+      jobId: batch.jobId,
+      tasks: 0,
+      ...place,
+    }
+  })
 }
 
 /** Causes of a void as the contract numbers them. */

@@ -7,6 +7,7 @@ export type Payout = {
   readonly account: Address
   /** All that was ever credited: work, audits, coordination, rewards. */
   readonly earned: bigint
+  /** Escrow that was not used, and bonds of disputes that were not lost. */
   readonly refunded: bigint
   /** What the Registry owes now, over all pairs. */
   readonly owed: bigint
@@ -48,7 +49,7 @@ async function payoutOf({ chain, deployment, history, ledger }: PayoutDeps, acco
   const sumOf = (...kinds: LedgerEntry["kind"][]) =>
     entries.filter(({ kind }) => kinds.includes(kind)).reduce((sum, { amount }) => sum + amount, 0n)
   const earned = sumOf("work", "audit", "coordination", "reward")
-  const refunded = sumOf("refund")
+  const refunded = sumOf("refund", "bond")
   const owed = pairs.reduce((sum, [, pairOwed]) => sum + pairOwed, 0n)
   const withdrawn = withdrawals.reduce((sum, { args }) => sum + args.amount, 0n)
   const balanced = earned + refunded === owed + withdrawn

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { after, before, test } from "node:test"
 import { setTimeout as sleep } from "node:timers/promises"
-import { createPublicClient, type Hex, http } from "viem"
+import { type Address, createPublicClient, type Hex, http, type PublicClient } from "viem"
 import {
   defendantCall,
   disputeGameAbi,
@@ -11,8 +11,11 @@ import {
   nextDefendantMove,
   placeOf,
 } from "#protocol"
+import { readHistory } from "../../../client/chain/readHistory.ts"
 import { disputeLeaf } from "../../../client/disputes/disputeLeaf.ts"
 import { readGame } from "../../../client/disputes/readGame.ts"
+import { readConservation } from "../../../client/payouts/conservation.ts"
+import { readPayouts } from "../../../client/payouts/readPayouts.ts"
 import { openBatch } from "../../../coordinator/batches/openBatch.ts"
 import {
   type Disputes,
@@ -64,11 +67,23 @@ async function play(staged: Staged, { silent = false }: { silent?: boolean } = {
   try {
     const deps = { chain, deployment: local.deployment, account, runner }
     const result = await disputeLeaf(deps, { ...staged.params, ...more })
+    await assertBooksAgree(chain, account.address)
     return { result, account, chain }
   } finally {
     over = true
     await answering
   }
+}
+
+/** R9: the bond of a find is in the vault's books as in the watcher's: it came, and it went back. */
+async function assertBooksAgree(chain: PublicClient, watcher: Address): Promise<void> {
+  const { deployment } = disputes.market.local
+  const conservation = await readConservation(chain, deployment, await readHistory(chain, deployment))
+  assert.equal(conservation.balance, conservation.expected)
+  const [payout] = await readPayouts(chain, deployment, watcher)
+  assert.ok(payout?.balanced)
+  assert.equal(payout.entries.filter(({ kind }) => kind === "bond").length, 1)
+  assert.ok(payout.refunded > 0n)
 }
 
 async function firstDispute(fromBlock: bigint): Promise<bigint | undefined> {
