@@ -5,6 +5,7 @@ import {
   formatJobId,
   type Info,
   InfoSchema,
+  inputsRoot,
   JobListSchema,
   type JobSummary,
   type JobView,
@@ -25,7 +26,7 @@ import { createCoordinator } from "./http/coordinator.ts"
 import { fetchResults, type TaskOutput } from "./jobs/fetchResults.ts"
 import { type FollowJobParams, followJob } from "./jobs/followJob.ts"
 import { deriveJobSalt, readPostedJob } from "./jobs/jobSalt.ts"
-import { type JobPlan, planJob, type TaskInputs } from "./jobs/planJob.ts"
+import { commitTasks, type JobPlan, planJob, type TaskInputs } from "./jobs/planJob.ts"
 import { type PostJobResult, postJob } from "./jobs/postJob.ts"
 import { chooseCapability, chooseShardSize, type PriceWishes, priceJob } from "./jobs/price.ts"
 import { type Quote, quoteJob } from "./jobs/quoteJob.ts"
@@ -72,6 +73,8 @@ export type Client = {
   job(jobId: bigint): Promise<JobView>
   jobs(query?: { requester?: Address; limit?: number }): Promise<JobSummary[]>
   results(jobId: bigint, options?: { signal?: AbortSignal }): Promise<TaskOutput[]>
+  /** Whether a job of ours runs this model on these very tasks: by its program root and its inputs' root (R1). */
+  isPlanOf(jobId: bigint, work: Pick<JobRequest, "model" | "tasks">): Promise<boolean>
   /** Nothing new starts after this; what is under way is still paid (R18). */
   close(jobId: bigint): Promise<Hex>
   /** Books what the job did not use as owed to its requester. @returns the transaction and the amount */
@@ -157,6 +160,13 @@ export async function createClient(params: ClientParams): Promise<Client> {
       const { nonce } = await posted(jobId)
       const jobSalt = await deriveJobSalt(spender(), deployment, nonce)
       return fetchResults(coordinator, { jobId, jobSalt, signal })
+    },
+    async isPlanOf(jobId, { model, tasks }) {
+      const { terms, nonce } = await posted(jobId)
+      const prepared = model instanceof Uint8Array ? await prepareOnce(model) : model
+      const jobSalt = await deriveJobSalt(spender(), deployment, nonce)
+      const inputs = commitTasks({ tasks, model: prepared, jobSalt })
+      return terms.programRoot === prepared.programRoot && terms.inputs === inputsRoot(inputs.commitments)
     },
     async close(jobId) {
       const { terms } = await posted(jobId)

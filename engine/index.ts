@@ -29,6 +29,7 @@ export { createRoundRuntime, playRound, type RoundRuntime } from "./rounds/playR
 export {
   buildRoundProgram,
   parametersOf,
+  ROUND_PORTS,
   type RoundProgram,
   type RoundProgramParams,
   type Segment,

@@ -54,8 +54,7 @@ export function planJob(params: PlanJobParams): JobPlan {
   const { tasks, shardSize, jobSalt, price } = params
   if (tasks.length === 0) throw clientError("E_JOB_EMPTY", "a job needs at least one task: give an input")
   const { inputs, outputs, digestTensors, sha256: modelSha256, bytes: model } = params.model
-  const ordered = tasks.map((task) => arrangeInputs(byName(task, inputs), inputs))
-  const commitments = ordered.map((tensors, index) => inputCommitment(taskSalt(jobSalt, index), tensors))
+  const { ordered, commitments } = commitTasks(params)
 
   const artifacts = new Map<Hex, Uint8Array>([[modelSha256, model]])
   const plan = { tasks: tasks.length, shardSize }
@@ -101,6 +100,12 @@ export function planJob(params: PlanJobParams): JobPlan {
     specHash: specHash(spec),
   }
   return { terms, spec, jobSalt, artifacts }
+}
+
+/** Each task's tensors in the model's order, and what commits to them (R6). */
+export function commitTasks({ tasks, model, jobSalt }: Pick<PlanJobParams, "tasks" | "model" | "jobSalt">) {
+  const ordered = tasks.map((task) => arrangeInputs(byName(task, model.inputs), model.inputs))
+  return { ordered, commitments: ordered.map((tensors, index) => inputCommitment(taskSalt(jobSalt, index), tensors)) }
 }
 
 function byName(task: TaskInputs, inputs: PreparedModel["inputs"]): Map<string, Tensor> {

@@ -33,6 +33,12 @@ export type RoundProgram = {
   readonly parameters: number
 }
 
+export const ROUND_PORTS: RoundPorts = {
+  shared: ["parameters", "momentum"],
+  gathered: ["codes", "scales"],
+  own: ["residual", "m", "v", "cursor"],
+}
+
 /**
  * A round of training as one program, the same for every slot, so that it is posted, audited and judged like any other
  * model. It takes in what all slots sent in the round before, makes the next parameters of them (so every worker, and
@@ -101,15 +107,10 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
       steps,
     ],
   })
-  const ports = {
-    shared: ["parameters", "momentum"],
-    gathered: ["codes", "scales"],
-    own: ["residual", "m", "v", "cursor"],
-  }
   return {
     model,
     closing: closingProgram(params, chunks),
-    ports,
+    ports: ROUND_PORTS,
     genesis: genesis(params, chunks),
     slots,
     steps: segment.steps,

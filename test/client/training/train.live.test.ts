@@ -1,7 +1,9 @@
 import assert from "node:assert/strict"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { test } from "node:test"
-import { beginRun, contributions, type TrainEvent, type TrainingRun, train } from "#client"
+import { contributions, createRunFolder, openRunFolder, readManifest, type TrainEvent, train, verifyRun } from "#client"
 import {
   buildRoundProgram,
   createRoundRuntime,
@@ -15,7 +17,7 @@ import { startLocalStack } from "../../worker/support/localStack.ts"
 
 const SIZE = 200
 const SLOTS = 4
-const ROUNDS = 4
+const ROUNDS = 3
 const STEPS = 3
 const FEE = 10n ** 16n
 
@@ -54,17 +56,22 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
   const honest = [1, 2, 3].map(() => startWorker({ seats: 6 }))
   await ready()
   const runner = createRunner()
-  t.after(() => runner.close())
+  const home = await mkdtemp(join(tmpdir(), "assay-run-"))
+  t.after(async () => {
+    await runner.close()
+    await rm(home, { recursive: true })
+  })
+  const dir = join(home, "run")
+  const folder = await createRunFolder(dir, { program, title: "a run", rounds: ROUNDS, sources: {} })
   const events: TrainEvent[] = []
-  const kept: TrainingRun[] = []
   const begun = { program, rateOf, title: "a run", fee: FEE, auditRate: 2_000 }
   const run = await train(
     { client, runner },
     {
       ...begun,
-      run: beginRun(program.genesis),
-      rounds: ROUNDS,
-      keep: async (one) => void kept.push(one),
+      run: folder.run,
+      rounds: ROUNDS - 1,
+      keep: folder.save,
       onEvent: (event) => {
         events.push(event)
         // Found out once, it goes: the run does without it.
@@ -72,25 +79,34 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
       },
     },
   )
-  assert.deepEqual(run.state, await alone(), "not a bit differs from the run of one machine")
-  assert.ok(run.rounds.length === ROUNDS && run.rounds.every(({ final }) => final))
-  for (const { jobId } of run.rounds) {
-    const view = await client.job(jobId)
-    assert.equal(view.counts.final, SLOTS)
-  }
-  const steps = [...contributions(run).values()].reduce((sum, one) => sum + one, 0)
-  assert.equal(steps, ROUNDS * SLOTS * STEPS)
   assert.ok(
     events.some(({ kind }) => kind === "refuted"),
     "the cheat took part, and was found out",
   )
-  assert.ok(!contributions(run).has(cheat.address), "nobody is credited with what was made up")
   for (const { events: seen } of honest) assert.ok(!seen.some(({ kind }) => kind === "slashed"))
 
   // What was kept is enough to go on from, in another process.
-  const resumed = await train(
-    { client, runner },
-    { ...begun, run: kept.findLast((one) => one.rounds.length === ROUNDS - 1)!, rounds: ROUNDS, keep: async () => {} },
+  const reopened = await openRunFolder(dir)
+  assert.deepEqual(reopened.run, run)
+  const ended = await train({ client, runner }, { ...begun, run: reopened.run, rounds: ROUNDS, keep: reopened.save })
+  assert.deepEqual(ended.state, await alone(), "not a bit differs from the run of one machine")
+  assert.ok(ended.rounds.length === ROUNDS && ended.rounds.every(({ final }) => final))
+  const steps = [...contributions(ended).values()].reduce((sum, one) => sum + one, 0)
+  assert.equal(steps, ROUNDS * SLOTS * STEPS)
+  assert.ok(!contributions(ended).has(cheat.address), "nobody is credited with what was made up")
+
+  const { plan } = await openRunFolder(dir)
+  const manifest = await readManifest(dir)
+  const verified = await verifyRun({ client, runner }, { plan, manifest })
+  assert.deepEqual(
+    verified.checks.filter(({ ok }) => ok === false),
+    [],
   )
-  assert.deepEqual(resumed.state, run.state)
+  assert.equal(verified.checks.length, 4 * ROUNDS + 1)
+
+  // Rounds that changed places ran on what did not follow.
+  const [first, second, ...others] = manifest.played
+  const swapped = { ...manifest, played: [{ ...second!, round: 0 }, { ...first!, round: 1 }, ...others] }
+  const wrong = await verifyRun({ client, runner }, { plan, manifest: swapped })
+  assert.ok(!wrong.ok && wrong.checks.some(({ name, ok }) => name === "round 0: links" && ok === false))
 })

@@ -1,0 +1,166 @@
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { z } from "zod"
+import { decodeBundle, encodeBundle, ROUND_PORTS, type RoundProgram, type RoundState, type Tensors } from "#engine"
+import { hexOf, sha256, type TrainingManifest, TrainingManifestSchema, tensorRoot } from "#protocol"
+import { clientError } from "../errors.ts"
+import { beginRun, contributions, type RoundRecord, type TrainingRun } from "./trainingRun.ts"
+
+/** What of a run is fixed when it begins. */
+export type RunPlan = {
+  readonly program: RoundProgram
+  readonly title: string
+  readonly rounds: number
+  /** Files that the program was made from, by name, with their sha256. */
+  readonly sources: TrainingManifest["sources"]
+}
+
+export type RunFolder = {
+  readonly plan: RunPlan
+  readonly run: TrainingRun
+  /** Writes what has changed; the manifest last, so that it never names a state that is not there. */
+  save(run: TrainingRun): Promise<void>
+}
+
+const MANIFEST = "manifest.json"
+const PROGRAM = "program.onnx"
+const CLOSING = "closing.onnx"
+const GENESIS = "genesis.bundle"
+
+export async function createRunFolder(dir: string, plan: RunPlan): Promise<RunFolder> {
+  await mkdir(dir, { recursive: true })
+  if ((await readdir(dir)).includes(MANIFEST)) {
+    throw clientError("E_RUN_EXISTS", `${dir} holds a run already: go on with it, or name another folder`)
+  }
+  await writeFile(join(dir, PROGRAM), plan.program.model)
+  await writeFile(join(dir, CLOSING), plan.program.closing)
+  await writeFile(join(dir, GENESIS), encodeState(plan.program.genesis))
+  const folder = folderOf(dir, plan, beginRun(plan.program.genesis))
+  await folder.save(folder.run)
+  return folder
+}
+
+/** @throws E_RUN_FOLDER where the folder holds no run, or files that are not those that its manifest names */
+export async function openRunFolder(dir: string): Promise<RunFolder> {
+  const manifest = await readManifest(dir)
+  const { program: facts, title, rounds, sources, played } = manifest
+  const read = async (name: string, hash: string) => {
+    const bytes = await readRunFile(dir, name)
+    if (hexOf(sha256(bytes)) === hash) return bytes
+    throw clientError("E_RUN_FOLDER", `${join(dir, name)} is not the file that the run began with`)
+  }
+  const model = await read(PROGRAM, facts.sha256)
+  const closing = await read(CLOSING, facts.closingSha256)
+  const genesis = decodeState(await read(GENESIS, facts.genesisSha256))
+  const { slots, steps, parameters } = facts
+  const program = { model, closing, genesis, slots, steps, parameters, ports: ROUND_PORTS }
+  const stateOf = async (round: number) =>
+    round === 0 ? genesis : decodeState(await readRunFile(dir, stateName(round)))
+  const records: RoundRecord[] = []
+  for (const record of played) {
+    records.push(record.final ? record : { ...record, began: await stateOf(record.round) })
+  }
+  const run = { rounds: records, state: await stateOf(played.length) }
+  return folderOf(dir, { program, title, rounds, sources }, run)
+}
+
+export async function readManifest(dir: string): Promise<TrainingManifest> {
+  const parsed = TrainingManifestSchema.safeParse(parseJson(await readRunFile(dir, MANIFEST)))
+  if (parsed.success) return parsed.data
+  throw clientError("E_RUN_FOLDER", `${join(dir, MANIFEST)} is no run's manifest: ${z.prettifyError(parsed.error)}`)
+}
+
+function folderOf(dir: string, plan: RunPlan, begun: TrainingRun): RunFolder {
+  return {
+    plan,
+    run: begun,
+    async save(run) {
+      const needed = [run.state, ...run.rounds.flatMap(({ began }) => began ?? [])].filter(({ round }) => round > 0)
+      const names = new Set(needed.map(({ round }) => stateName(round)))
+      const there = await readdir(dir)
+      for (const state of needed) {
+        // A round that is played again may end in another state of the same number.
+        await writeFile(join(dir, stateName(state.round)), encodeState(state))
+      }
+      const manifest = z.encode(TrainingManifestSchema, manifestOf(plan, run))
+      await writeFile(join(dir, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
+      for (const name of there) {
+        if (/^state-\d+\.bundle$/.test(name) && !names.has(name)) await rm(join(dir, name))
+      }
+    },
+  }
+}
+
+export function manifestOf({ program, title, rounds, sources }: RunPlan, run: TrainingRun): TrainingManifest {
+  const { slots, steps, parameters } = program
+  return {
+    version: 0,
+    title,
+    program: {
+      sha256: hexOf(sha256(program.model)),
+      closingSha256: hexOf(sha256(program.closing)),
+      genesisSha256: hexOf(sha256(encodeState(program.genesis))),
+      slots,
+      steps,
+      parameters,
+    },
+    sources,
+    rounds,
+    played: run.rounds.map(({ began: _, slots: each, rates, ...record }) => ({
+      ...record,
+      rates: [...rates],
+      slots: each.map(({ losses, ...slot }) => ({ ...slot, losses: [...losses] })),
+    })),
+    contributors: Object.fromEntries(contributions(run)),
+    state: stateRoots(run.state),
+  }
+}
+
+export function stateRoots({ shared, gathered }: RoundState): TrainingManifest["state"] {
+  const roots = Object.entries({ ...shared, ...gathered }).map(([name, tensor]) => [name, tensorRoot(tensor)] as const)
+  return Object.fromEntries(roots)
+}
+
+const stateName = (round: number) => `state-${round}.bundle`
+
+function encodeState({ round, shared, gathered, own }: RoundState): Uint8Array {
+  const named = (group: string, tensors: Tensors) =>
+    Object.entries(tensors).map(([name, tensor]) => ({ name: `${round}/${group}/${name}`, tensor }))
+  return encodeBundle([
+    ...named("shared", shared),
+    ...named("gathered", gathered),
+    ...own.flatMap((tensors, slot) => named(`slot-${slot}`, tensors)),
+  ])
+}
+
+function decodeState(bytes: Uint8Array): RoundState {
+  const groups = new Map<string, Record<string, Tensors[string]>>()
+  let round = 0
+  for (const { name, tensor } of decodeBundle(bytes)) {
+    const [number = "", group = "", part = ""] = name.split("/")
+    round = Number(number)
+    groups.set(group, { ...groups.get(group), [part]: tensor })
+  }
+  const own = [...groups.keys()].filter((group) => group.startsWith("slot-"))
+  return {
+    round,
+    shared: groups.get("shared") ?? {},
+    gathered: groups.get("gathered") ?? {},
+    own: own.map((_, slot) => groups.get(`slot-${slot}`) ?? {}),
+  }
+}
+
+async function readRunFile(dir: string, name: string): Promise<Uint8Array> {
+  return readFile(join(dir, name)).catch((cause: unknown) => {
+    throw clientError("E_RUN_FOLDER", `${dir} holds no ${name}: it is no folder of a run`, { cause })
+  })
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    // The schema says what it is not.
+    return undefined
+  }
+}

@@ -1,0 +1,116 @@
+import {
+  checkSlot,
+  createRoundRuntime,
+  inputsOf,
+  nextState,
+  normalizeModel,
+  type PreparedModel,
+  prepareModel,
+  type RoundState,
+  type Runner,
+  scheduled,
+} from "#engine"
+import { formatJobId, isCodedError, type TrainingManifest } from "#protocol"
+import type { Client } from "../createClient.ts"
+import { type Check, check, checkAll } from "../verify/check.ts"
+import type { VerifyJobResult } from "../verify/verifyJob.ts"
+import { type RunPlan, stateRoots } from "./runFolder.ts"
+
+export type VerifyRunParams = {
+  readonly plan: RunPlan
+  readonly manifest: TrainingManifest
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Derives a trained model again: every round's job by itself (draw, leaves, verdicts, pay), that it ran the run's
+ * program, that its inputs follow from the round before (R32) and its aggregation from what was sent (R34), and that the
+ * last state is the model. Needs the key of who trained, for inputs and outputs are theirs.
+ */
+export async function verifyRun(
+  { client, runner }: { client: Client; runner: Runner },
+  { plan, manifest, signal }: VerifyRunParams,
+): Promise<VerifyJobResult> {
+  const { program } = plan
+  const model = await prepareModel({ runner }, program.model)
+  const closing = (await normalizeModel({ runner }, program.closing)).bytes
+  const runtime = await createRoundRuntime({ runner }, program, { model: model.bytes, closing })
+  const included = Array.from({ length: program.slots }, () => true)
+  const checks: Check[] = []
+  let state: RoundState = program.genesis
+  for (const record of manifest.played) {
+    const { round, jobId, slots, rates } = record
+    const name = `round ${round}`
+    const job = await client.verify(jobId, signal ? { signal } : {})
+    const failed = job.checks.find(({ ok }) => ok === false)
+    const detail = failed
+      ? `${failed.name}: ${failed.detail}`
+      : `${job.checks.length} checks of job ${formatJobId(jobId)}`
+    checks.push(check(`${name}: job`, job.ok, detail))
+    checks.push(await linkCheck(client, { name, jobId, model, state, rates, included, program }))
+    const outputs = await client.results(jobId, signal ? { signal } : {})
+    checks.push(
+      checkAll(
+        `${name}: results`,
+        slots,
+        ({ outputCommitment, worker }) => {
+          const same = outputs.some((one) => one.outputCommitment === outputCommitment && one.worker === worker)
+          return same ? undefined : `${worker} committed to something else than the manifest says`
+        },
+        "slots are as the manifest says",
+      ),
+    )
+    const expected = await runtime.close(state, included)
+    checks.push(
+      checkAll(
+        `${name}: aggregation`,
+        outputs,
+        ({ index, outputs: tensors }) => {
+          try {
+            checkSlot(program.ports, { round, slot: index, outputs: tensors, expected })
+            return undefined
+          } catch (error) {
+            if (isCodedError(error)) return error.message
+            throw error
+          }
+        },
+        "slots computed the next state as it follows",
+      ),
+    )
+    if (checks.some(({ ok }) => ok === false)) break
+    state = nextState(program.ports, { state, outputs: outputs.map((one) => one.outputs), expected })
+  }
+  const found = Object.entries(stateRoots(state))
+  checks.push(
+    checkAll(
+      "model",
+      found,
+      ([name, root]) => (root === manifest.state[name] ? undefined : `'${name}' comes to ${root}, not what it says`),
+      "tensors, of which the model is made, are those of the manifest",
+    ),
+  )
+  return { ok: checks.every(({ ok }) => ok !== false), checks }
+}
+
+type LinkParams = {
+  name: string
+  jobId: bigint
+  model: PreparedModel
+  state: RoundState
+  rates: readonly number[]
+  included: readonly boolean[]
+  program: RunPlan["program"]
+}
+
+async function linkCheck(client: Client, params: LinkParams): Promise<Check> {
+  const { name, jobId, model, state, rates, included, program } = params
+  const tasks = included.map((_, slot) => ({
+    ...inputsOf(state, slot),
+    ...scheduled(program, { slot, rates, included }),
+  }))
+  const same = await client.isPlanOf(jobId, { model, tasks })
+  const detail = same
+    ? "program and inputs are what follows from the round before"
+    : "the job's program or inputs are not what follows from the round before"
+  return check(`${name}: links`, same, detail)
+}

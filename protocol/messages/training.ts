@@ -1,0 +1,57 @@
+import { z } from "zod"
+import { AddressSchema, Bytes32Schema, JobIdSchema, Sha256Schema, Uint96Schema } from "./fields.ts"
+
+const CountSchema = z.int().min(0)
+
+/** One slot's task of a round: its leaf's result, and the loss of each step (float32). */
+export const SlotRecordSchema = z.object({
+  worker: AddressSchema,
+  outputCommitment: Bytes32Schema,
+  losses: z.array(z.number()),
+})
+
+export const RoundRecordSchema = z.object({
+  round: CountSchema,
+  jobId: JobIdSchema,
+  /** Of the posting. */
+  tx: Bytes32Schema,
+  escrow: Uint96Schema,
+  /** Learning rates, one a step. */
+  rates: z.array(z.number()),
+  slots: z.array(SlotRecordSchema).min(1),
+  /** Nobody can dispute anything of it any more. */
+  final: z.boolean(),
+})
+
+/**
+ * The lineage of a trained model, `manifest.json` of a run: from these files, data, jobs and states it came. Everything
+ * in it can be derived again from the chain and the run's files (`assay verify`).
+ */
+export const TrainingManifestSchema = z.object({
+  version: z.literal(0),
+  title: z.string(),
+  program: z.object({
+    /** `program.onnx` and `closing.onnx`. */
+    sha256: Sha256Schema,
+    closingSha256: Sha256Schema,
+    /** `genesis.bundle`. */
+    genesisSha256: Sha256Schema,
+    slots: z.int().min(1).max(64),
+    steps: z.int().min(1),
+    /** How many numbers are trained. */
+    parameters: z.int().min(1),
+  }),
+  /** Files that the program was made from, by name. */
+  sources: z.record(z.string(), Sha256Schema),
+  /** In all, if nothing stops it. */
+  rounds: z.int().min(1),
+  played: z.array(RoundRecordSchema),
+  /** Steps that are final, by who took them. */
+  contributors: z.record(z.string(), CountSchema),
+  /**
+   * Tensor roots (R6) of what the next round would begin with: `parameters` and `momentum`, and the `codes` and `scales`
+   * of the last round, which `closing.onnx` adds to them. The model follows from these.
+   */
+  state: z.record(z.string(), Bytes32Schema),
+})
+export type TrainingManifest = z.output<typeof TrainingManifestSchema>
