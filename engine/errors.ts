@@ -46,7 +46,17 @@ export type RunnerErrorCode =
   | "E_SELF_TEST_FAILED"
   | "E_DEVICE_UNAVAILABLE"
 
-export type EngineErrorCode = ModelErrorCode | InputErrorCode | BundleErrorCode | RunnerErrorCode
+/** A training step that cannot be made of a model, a loss and a data set. */
+export type TrainErrorCode =
+  | "E_TRAIN_LOSS_NOT_SCALAR"
+  | "E_TRAIN_NO_GRADIENT"
+  | "E_TRAIN_NO_DERIVATIVE"
+  | "E_TRAIN_NOT_EXACT"
+  | "E_TRAIN_SHAPE"
+  | "E_TRAIN_NAME"
+  | "E_TRAIN_OPTION"
+
+export type EngineErrorCode = ModelErrorCode | InputErrorCode | BundleErrorCode | RunnerErrorCode | TrainErrorCode
 
 /** `message` says what and why, `remedy` what to do; the rest are the facts a caller may need. */
 export type EngineErrorDetail = {
