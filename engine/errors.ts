@@ -49,7 +49,23 @@ export type RunnerErrorCode =
 /** A round of training that cannot go on. */
 export type RoundErrorCode = "E_ROUND_STATE" | "E_ROUND_LOSS"
 
-export type EngineErrorCode = ModelErrorCode | InputErrorCode | BundleErrorCode | RunnerErrorCode | RoundErrorCode
+/** A training step that cannot be made of a model, a loss and a data set. */
+export type TrainErrorCode =
+  | "E_TRAIN_LOSS_NOT_SCALAR"
+  | "E_TRAIN_NO_GRADIENT"
+  | "E_TRAIN_NO_DERIVATIVE"
+  | "E_TRAIN_NOT_EXACT"
+  | "E_TRAIN_SHAPE"
+  | "E_TRAIN_NAME"
+  | "E_TRAIN_OPTION"
+
+export type EngineErrorCode =
+  | ModelErrorCode
+  | InputErrorCode
+  | BundleErrorCode
+  | RunnerErrorCode
+  | RoundErrorCode
+  | TrainErrorCode
 
 /** `message` says what and why, `remedy` what to do; the rest are the facts a caller may need. */
 export type EngineErrorDetail = {

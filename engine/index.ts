@@ -29,10 +29,9 @@ export { createRoundRuntime, playRound, type RoundRuntime } from "./rounds/playR
 export {
   buildRoundProgram,
   parametersOf,
-  ROUND_PORTS,
   type RoundProgram,
   type RoundProgramParams,
-  type Segment,
+  roundPorts,
   scheduled,
 } from "./rounds/roundProgram.ts"
 export { checkSlot, inputsOf, nextState, type RoundState, type Tensors } from "./rounds/roundState.ts"
@@ -65,3 +64,11 @@ export { decodeElements, encodeElements } from "./tensor/elements.ts"
 export { fromNestedArrays, toNestedArrays } from "./tensor/nestedArrays.ts"
 export { decodeNpy, encodeNpy } from "./tensor/npy.ts"
 export { decodeNpz } from "./tensor/npz.ts"
+export { buildSegment, buildStep, type Segment, type Training } from "./train/buildStep.ts"
+export { createInitializer, type Initializer } from "./train/initialize.ts"
+export type { Loss } from "./train/losses.ts"
+export type { Optimizer } from "./train/optimizers.ts"
+export { type Parameter, trainableParameters, unpackTensors } from "./train/parameters.ts"
+export { createSampleOrder, type SampleOrder, samplesOf } from "./train/sampleOrder.ts"
+export { cosineRates, type Schedule } from "./train/schedule.ts"
+export { initialState, stateCommitment, type TrainingState, withParameters } from "./train/state.ts"

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { z } from "zod"
-import { decodeBundle, encodeBundle, ROUND_PORTS, type RoundProgram, type RoundState, type Tensors } from "#engine"
+import { decodeBundle, encodeBundle, type RoundProgram, type RoundState, roundPorts, type Tensors } from "#engine"
 import { hexOf, sha256, type TrainingManifest, TrainingManifestSchema, tensorRoot } from "#protocol"
 import { clientError } from "../errors.ts"
 import { beginRun, contributions, type RoundRecord, type TrainingRun } from "./trainingRun.ts"
@@ -53,7 +53,7 @@ export async function openRunFolder(dir: string): Promise<RunFolder> {
   const closing = await read(CLOSING, facts.closingSha256)
   const genesis = decodeState(await read(GENESIS, facts.genesisSha256))
   const { slots, steps, parameters } = facts
-  const program = { model, closing, genesis, slots, steps, parameters, ports: ROUND_PORTS }
+  const program = { model, closing, genesis, slots, steps, parameters, ports: roundPorts(model) }
   const stateOf = async (round: number) =>
     round === 0 ? genesis : decodeState(await readRunFile(dir, stateName(round)))
   const records: RoundRecord[] = []

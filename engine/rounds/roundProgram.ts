@@ -1,19 +1,19 @@
-import type { Tensor } from "#protocol"
-import { type ModelSpec, type NodeSpec, type ValueSpec, writeModel } from "../onnx/writeModel.ts"
-import { floats, int64s, tensorOf } from "../program/elements.ts"
+import type { Dtype, Tensor } from "#protocol"
+import { readModelInterface } from "../model/modelInterface.ts"
+import { readModel } from "../onnx/readModel.ts"
+import { type NodeSpec, type ValueSpec, writeModel } from "../onnx/writeModel.ts"
+import { attributesOf } from "../program/compileProgram.ts"
+import { floats, int64s, newElements, tensorOf } from "../program/elements.ts"
+import type { Segment } from "../train/buildStep.ts"
 import { aggregate, type OuterOptimizer } from "./aggregate.ts"
 import { CHUNK, type Compression, codeShapes, compress, decompress } from "./compression.ts"
 import { createNodes, type Nodes } from "./nodes.ts"
 import { nextOf, type RoundPorts, type RoundState, type Tensors } from "./roundState.ts"
 
-/**
- * Some steps of training as a graph (`engine/train`): inputs `p`, `m`, `v` float32 [P], `cursor`, `slot` int64 [1],
- * `rates` float32 [steps]; outputs, under `nextOf`, `p`, `m`, `v` and `cursor` after them, and `losses` float32 [steps].
- */
-export type Segment = { readonly spec: ModelSpec; readonly parameters: Tensor; readonly steps: number }
-
 export type RoundProgramParams = {
-  readonly segment: Segment
+  readonly segment: Pick<Segment, "bytes" | "steps" | "state">
+  /** What training begins with: float32 [P]. */
+  readonly begin: Tensor
   /** How many take part in a round; at most 64, for a round is one batch (R5). */
   readonly slots: number
   readonly compression: Compression
@@ -33,10 +33,19 @@ export type RoundProgram = {
   readonly parameters: number
 }
 
-export const ROUND_PORTS: RoundPorts = {
-  shared: ["parameters", "momentum"],
-  gathered: ["codes", "scales"],
-  own: ["residual", "m", "v", "cursor"],
+const SHARED = ["parameters", "momentum"]
+const GATHERED = ["codes", "scales"]
+const SCHEDULED = ["weights", "slot", "rates"]
+
+/** Of a round's program, by its inputs. */
+export function roundPorts(model: Uint8Array): RoundPorts {
+  const { inputs } = readModelInterface(model)
+  const others = new Set([...SHARED, ...GATHERED, ...SCHEDULED])
+  return {
+    shared: SHARED,
+    gathered: GATHERED,
+    own: inputs.map(({ name }) => name).filter((name) => !others.has(name)),
+  }
 }
 
 /**
@@ -47,21 +56,17 @@ export const ROUND_PORTS: RoundPorts = {
  * Shared tensors and the rest are float32 [chunks, 128]: P parameters and zeros.
  */
 export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
-  const { segment, slots, compression } = params
-  const size = segment.parameters.dims[0]!
+  const { segment, slots, compression, begin } = params
+  const size = begin.dims[0]!
   const chunks = Math.ceil(size / CHUNK)
   const g = createNodes("round")
+  // A slot's own: the rest of error feedback, moments, and its place in the data; p is made of what is shared.
+  const carried = segment.state.filter(({ name }) => name !== "p" && name !== "slot")
 
   const shared = nextShared(g, params, chunks)
-  const begun = g.slice(g.reshape(shared.parameters, [chunks * CHUNK]), { axis: 0, from: 0, to: size })
-  const inner = inline(segment.spec, "segment", {
-    p: begun,
-    m: "m",
-    v: "v",
-    cursor: "cursor",
-    slot: "slot",
-    rates: "rates",
-  })
+  const p = g.slice(g.reshape(shared.parameters, [chunks * CHUNK]), { axis: 0, from: 0, to: size })
+  const same = Object.fromEntries([...carried.map(({ name }) => name), "slot", "rates"].map((name) => [name, name]))
+  const inner = inline(segment.bytes, "segment", { ...same, p })
   const ended = padded(g, inner.outputs[nextOf("p")]!, { size, chunks })
 
   const moved = g.op("Sub", [shared.parameters, ended])
@@ -69,18 +74,19 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
   const { codes, scales } = compress(g, compression, update)
   const residual = g.op("Sub", [update, decompress(g, compression, codes, scales)])
 
-  g.name(shared.parameters, nextOf("parameters"))
-  g.name(shared.momentum, nextOf("momentum"))
-  g.name(codes, nextOf("codes"))
-  g.name(scales, nextOf("scales"))
-  g.name(residual, nextOf("residual"))
-  for (const name of ["m", "v", "cursor"]) g.name(inner.outputs[nextOf(name)]!, nextOf(name))
+  const results = {
+    parameters: shared.parameters,
+    momentum: shared.momentum,
+    codes,
+    scales,
+    residual,
+    ...Object.fromEntries(carried.map(({ name }) => [name, inner.outputs[nextOf(name)]!])),
+  }
+  for (const [name, value] of Object.entries(results)) g.name(value, nextOf(name))
   g.name(inner.outputs.losses!, "losses")
 
   const sent = codeShapes(compression, chunks)
-  const vector = (name: string): ValueSpec => ({ name, dtype: "float32", dims: [size] })
   const square = (name: string): ValueSpec => ({ name, dtype: "float32", dims: [chunks, CHUNK] })
-  const place = (name: string): ValueSpec => ({ name, dtype: "int64", dims: [1] })
   const steps: ValueSpec = { name: "losses", dtype: "float32", dims: [segment.steps] }
   const model = writeModel({
     name: "round",
@@ -89,10 +95,8 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
     inputs: [
       ...sharedInputs(params, chunks),
       square("residual"),
-      vector("m"),
-      vector("v"),
-      place("cursor"),
-      place("slot"),
+      ...carried,
+      { name: "slot", dtype: "int64", dims: [1] },
       { ...steps, name: "rates" },
     ],
     outputs: [
@@ -101,17 +105,15 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
       { name: nextOf("codes"), dtype: "uint8", dims: sent.codes },
       { name: nextOf("scales"), dtype: "float32", dims: sent.scales },
       square(nextOf("residual")),
-      vector(nextOf("m")),
-      vector(nextOf("v")),
-      place(nextOf("cursor")),
+      ...carried.map((value) => ({ ...value, name: nextOf(value.name) })),
       steps,
     ],
   })
   return {
     model,
     closing: closingProgram(params, chunks),
-    ports: ROUND_PORTS,
-    genesis: genesis(params, chunks),
+    ports: roundPorts(model),
+    genesis: genesis(params, { chunks, carried }),
     slots,
     steps: segment.steps,
     parameters: size,
@@ -176,25 +178,21 @@ function closingProgram(params: RoundProgramParams, chunks: number): Uint8Array 
 }
 
 /** Nothing has been sent yet: codes of zeros with scales of 0 are updates of nothing. */
-function genesis({ segment, slots, compression }: RoundProgramParams, chunks: number): RoundState {
-  const size = segment.parameters.dims[0]!
+function genesis(
+  { begin, slots, compression }: RoundProgramParams,
+  { chunks, carried }: { chunks: number; carried: readonly ValueSpec[] },
+): RoundState {
   const { codes, scales } = codeShapes(compression, chunks)
-  const zeros = (dtype: "float32" | "uint8", dims: readonly number[]): Tensor => ({
-    dtype,
-    dims,
-    data: new Uint8Array(dims.reduce((product, dim) => product * dim, dtype === "float32" ? 4 : 1)),
-  })
+  const zeros = (dtype: Dtype, dims: readonly number[]): Tensor => tensorOf(dtype, dims, newElements(dtype, dims))
   const parameters = zeros("float32", [chunks, CHUNK])
-  parameters.data.set(segment.parameters.data)
+  parameters.data.set(begin.data)
   return {
     round: 0,
     shared: { parameters, momentum: zeros("float32", [chunks, CHUNK]) },
     gathered: { codes: zeros("uint8", [slots, ...codes]), scales: zeros("float32", [slots, ...scales]) },
     own: Array.from({ length: slots }, () => ({
       residual: zeros("float32", [chunks, CHUNK]),
-      m: zeros("float32", [size]),
-      v: zeros("float32", [size]),
-      cursor: int64s([0]),
+      ...Object.fromEntries(carried.map(({ name, dtype, dims }) => [name, zeros(dtype, dims as number[])])),
     })),
   }
 }
@@ -206,21 +204,21 @@ function padded(g: Nodes, value: string, { size, chunks }: { size: number; chunk
   return g.reshape(flat, [chunks, CHUNK])
 }
 
-/** A graph's nodes for use in another: inputs stand for values of that one, everything else is renamed. */
-function inline(spec: ModelSpec, prefix: string, inputs: Readonly<Record<string, string>>) {
+/** A model's nodes for use in another: inputs stand for values of that one, everything else is renamed. */
+function inline(bytes: Uint8Array, prefix: string, inputs: Readonly<Record<string, string>>) {
+  const { graph } = readModel(bytes)
   const rename = (name: string): string => (name === "" ? "" : (inputs[name] ?? `${prefix}.${name}`))
-  const nodes = spec.nodes.map(
+  const nodes = graph.nodes.map(
     (node): NodeSpec => ({
-      ...node,
-      name: `${prefix}.${node.name ?? node.outputs[0]}`,
+      op: node.op,
+      name: `${prefix}.${node.name}`,
       inputs: node.inputs.map(rename),
       outputs: node.outputs.map(rename),
+      attributes: attributesOf(node.attributes),
     }),
   )
-  const initializers = Object.fromEntries(
-    Object.entries(spec.initializers ?? {}).map(([name, tensor]) => [rename(name), tensor]),
-  )
-  return { nodes, initializers, outputs: Object.fromEntries(spec.outputs.map(({ name }) => [name, rename(name)])) }
+  const initializers = Object.fromEntries(graph.initializers.map((tensor) => [rename(tensor.name), tensor.read()]))
+  return { nodes, initializers, outputs: Object.fromEntries(graph.outputs.map(({ name }) => [name, rename(name)])) }
 }
 
 /** ONNX wants a value made before it is used; graphs that were joined are in no such order. */

@@ -27,7 +27,7 @@ export type RoundState = {
 
 export type Tensors = Readonly<Record<string, Tensor>>
 
-export const nextOf = (name: string): string => `${name}.next`
+export const nextOf = (name: string): string => `${name}_next`
 
 /** The inputs of a slot's task in this round but those that the round's schedule gives. */
 export function inputsOf(state: RoundState, slot: number): Tensors {

@@ -25,7 +25,7 @@ const points = Array.from({ length: SLOTS }, (_, slot) =>
   Float32Array.from({ length: SIZE }, (_, i) => Math.sin(i * (slot + 1)) + slot),
 )
 const program = buildRoundProgram({
-  segment: quadraticSegment({ points, steps: STEPS, begin: new Float32Array(SIZE).fill(5) }),
+  ...quadraticSegment({ points, steps: STEPS, begin: new Float32Array(SIZE).fill(5) }),
   slots: SLOTS,
   compression: "int4",
   outer: { rate: 0.7, momentum: 0.5 },

@@ -1,6 +1,7 @@
+import { writeModel } from "../../../../engine/onnx/writeModel.ts"
 import { floats } from "../../../../engine/program/elements.ts"
 import { createNodes } from "../../../../engine/rounds/nodes.ts"
-import type { Segment } from "../../../../engine/rounds/roundProgram.ts"
+import type { RoundProgramParams } from "../../../../engine/rounds/roundProgram.ts"
 import { nextOf } from "../../../../engine/rounds/roundState.ts"
 
 /** Each slot has a point of its own that it wants p to be: descent on half the squared distance, so the optimum of all is the mean. */
@@ -12,7 +13,7 @@ export function quadraticSegment({
   points: readonly Float32Array[]
   steps: number
   begin: Float32Array
-}): Segment {
+}): Pick<RoundProgramParams, "segment" | "begin"> {
   const size = begin.length
   const g = createNodes("q")
   const table = g.constant(
@@ -36,18 +37,14 @@ export function quadraticSegment({
   const vector = (name: string, length = size) => ({ name, dtype: "float32" as const, dims: [length] })
   g.name(g.op("Add", ["cursor", g.ints([steps])]), nextOf("cursor"))
   g.name(g.op("Concat", losses, { axis: 0 }), "losses")
-  const spec = {
+  const state = [vector("p"), vector("m"), vector("v"), int("cursor"), int("slot")]
+  g.name("slot", nextOf("slot"))
+  const bytes = writeModel({
     name: "quadratic",
     nodes: g.nodes,
     initializers: g.initializers,
-    inputs: [vector("p"), vector("m"), vector("v"), int("cursor"), int("slot"), vector("rates", steps)],
-    outputs: [
-      vector(nextOf("p")),
-      vector(nextOf("m")),
-      vector(nextOf("v")),
-      int(nextOf("cursor")),
-      vector("losses", steps),
-    ],
-  }
-  return { spec, parameters: floats([size], begin), steps }
+    inputs: [...state, vector("rates", steps)],
+    outputs: [...state.map((value) => ({ ...value, name: nextOf(value.name) })), vector("losses", steps)],
+  })
+  return { segment: { bytes, steps, state }, begin: floats([size], begin) }
 }
