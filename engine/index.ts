@@ -25,7 +25,7 @@ export {
   quantizeModel,
 } from "./quantize/quantizeModel.ts"
 export { COMPRESSIONS, type Compression, codeBytes } from "./rounds/compression.ts"
-export { createRoundRuntime, playRound, type RoundRuntime } from "./rounds/playRound.ts"
+export { closeRun, createRoundRuntime, playRound, type RoundRuntime } from "./rounds/playRound.ts"
 export {
   buildRoundProgram,
   parametersOf,
@@ -68,7 +68,7 @@ export { buildSegment, buildStep, type Segment, type Training } from "./train/bu
 export { createInitializer, type Initializer } from "./train/initialize.ts"
 export type { Loss } from "./train/losses.ts"
 export type { Optimizer } from "./train/optimizers.ts"
-export { type Parameter, trainableParameters, unpackTensors } from "./train/parameters.ts"
+export { type Parameter, parameterCount, trainableParameters, unpackTensors } from "./train/parameters.ts"
 export { createSampleOrder, type SampleOrder, samplesOf } from "./train/sampleOrder.ts"
 export { cosineRates, type Schedule } from "./train/schedule.ts"
 export { initialState, stateCommitment, type TrainingState, withParameters } from "./train/state.ts"

@@ -167,6 +167,27 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./inspect.ts"),
   },
   {
+    name: "train",
+    group: requester,
+    summary: "train a model round by round, every step checkable",
+    example: "assay train --config run.json --wait",
+    load: () => import("./train.ts"),
+  },
+  {
+    name: "model",
+    group: requester,
+    summary: "where a trained model came from, and whose it is",
+    example: "assay model adder-run",
+    load: () => import("./model.ts"),
+  },
+  {
+    name: "export",
+    group: requester,
+    summary: "write a run's model as it is now",
+    example: "assay export adder-run --out adder.onnx",
+    load: () => import("./export.ts"),
+  },
+  {
     name: "quantize",
     group: look,
     summary: "make an integer program of a float32 model: smaller, faster, exact",

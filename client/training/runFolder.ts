@@ -1,7 +1,16 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { z } from "zod"
-import { decodeBundle, encodeBundle, type RoundProgram, type RoundState, roundPorts, type Tensors } from "#engine"
+import {
+  decodeBundle,
+  encodeBundle,
+  type Parameter,
+  parameterCount,
+  type RoundProgram,
+  type RoundState,
+  roundPorts,
+  type Tensors,
+} from "#engine"
 import { hexOf, sha256, type TrainingManifest, TrainingManifestSchema, tensorRoot } from "#protocol"
 import { clientError } from "../errors.ts"
 import { beginRun, contributions, type RoundRecord, type TrainingRun } from "./trainingRun.ts"
@@ -9,6 +18,9 @@ import { beginRun, contributions, type RoundRecord, type TrainingRun } from "./t
 /** What of a run is fixed when it begins. */
 export type RunPlan = {
   readonly program: RoundProgram
+  /** The model that is trained, and what of it. */
+  readonly forward: Uint8Array
+  readonly parameters: readonly Parameter[]
   readonly title: string
   readonly rounds: number
   /** Files that the program was made from, by name, with their sha256. */
@@ -26,6 +38,7 @@ const MANIFEST = "manifest.json"
 const PROGRAM = "program.onnx"
 const CLOSING = "closing.onnx"
 const GENESIS = "genesis.bundle"
+const FORWARD = "forward.onnx"
 
 export async function createRunFolder(dir: string, plan: RunPlan): Promise<RunFolder> {
   await mkdir(dir, { recursive: true })
@@ -34,6 +47,7 @@ export async function createRunFolder(dir: string, plan: RunPlan): Promise<RunFo
   }
   await writeFile(join(dir, PROGRAM), plan.program.model)
   await writeFile(join(dir, CLOSING), plan.program.closing)
+  await writeFile(join(dir, FORWARD), plan.forward)
   await writeFile(join(dir, GENESIS), encodeState(plan.program.genesis))
   const folder = folderOf(dir, plan, beginRun(plan.program.genesis))
   await folder.save(folder.run)
@@ -52,8 +66,17 @@ export async function openRunFolder(dir: string): Promise<RunFolder> {
   const model = await read(PROGRAM, facts.sha256)
   const closing = await read(CLOSING, facts.closingSha256)
   const genesis = decodeState(await read(GENESIS, facts.genesisSha256))
+  const forward = await read(FORWARD, facts.forwardSha256)
   const { slots, steps, parameters } = facts
-  const program = { model, closing, genesis, slots, steps, parameters, ports: roundPorts(model) }
+  const program = {
+    model,
+    closing,
+    genesis,
+    slots,
+    steps,
+    parameters: parameterCount(parameters),
+    ports: roundPorts(model),
+  }
   const stateOf = async (round: number) =>
     round === 0 ? genesis : decodeState(await readRunFile(dir, stateName(round)))
   const records: RoundRecord[] = []
@@ -61,7 +84,7 @@ export async function openRunFolder(dir: string): Promise<RunFolder> {
     records.push(record.final ? record : { ...record, began: await stateOf(record.round) })
   }
   const run = { rounds: records, state: await stateOf(played.length) }
-  return folderOf(dir, { program, title, rounds, sources }, run)
+  return folderOf(dir, { program, forward, parameters, title, rounds, sources }, run)
 }
 
 export async function readManifest(dir: string): Promise<TrainingManifest> {
@@ -91,8 +114,9 @@ function folderOf(dir: string, plan: RunPlan, begun: TrainingRun): RunFolder {
   }
 }
 
-export function manifestOf({ program, title, rounds, sources }: RunPlan, run: TrainingRun): TrainingManifest {
-  const { slots, steps, parameters } = program
+export function manifestOf(plan: RunPlan, run: TrainingRun): TrainingManifest {
+  const { program, title, rounds, sources } = plan
+  const { slots, steps } = program
   return {
     version: 0,
     title,
@@ -100,9 +124,10 @@ export function manifestOf({ program, title, rounds, sources }: RunPlan, run: Tr
       sha256: hexOf(sha256(program.model)),
       closingSha256: hexOf(sha256(program.closing)),
       genesisSha256: hexOf(sha256(encodeState(program.genesis))),
+      forwardSha256: hexOf(sha256(plan.forward)),
       slots,
       steps,
-      parameters,
+      parameters: plan.parameters.map(({ name, dims, offset }) => ({ name, dims: [...dims], offset })),
     },
     sources,
     rounds,

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto"
 import type { Tensor } from "#protocol"
 import { readModelInterface } from "../model/modelInterface.ts"
+import { normalizeModel } from "../program/normalizeModel.ts"
 import type { Runner } from "../run/runner.ts"
-import { type RoundProgram, scheduled, weightsOf } from "./roundProgram.ts"
+import { parametersOf, type RoundProgram, scheduled, weightsOf } from "./roundProgram.ts"
 import { inputsOf, nextOf, nextState, type RoundState, type Tensors } from "./roundState.ts"
 
 export type RoundRuntime = {
@@ -44,6 +45,18 @@ export async function playRound(
   for (let slot = 0; slot < program.slots; slot++) outputs.push(await runtime.play(state, { slot, rates, included }))
   const expected = await runtime.close(state, included)
   return { state: nextState(program.ports, { state, outputs, expected }), outputs }
+}
+
+/** The parameters that a run has come to: what the next round would begin its steps with, float32 [P]. */
+export async function closeRun(
+  { runner }: { readonly runner: Runner },
+  program: RoundProgram,
+  state: RoundState,
+): Promise<Tensor> {
+  const closing = (await normalizeModel({ runner }, program.closing)).bytes
+  const runtime = await createRoundRuntime({ runner }, program, { model: program.model, closing })
+  const included = Array.from({ length: program.slots }, () => true)
+  return parametersOf(program, await runtime.close(state, included))
 }
 
 async function load(runner: Runner, bytes: Uint8Array): Promise<(inputs: Tensors) => Promise<Tensors>> {

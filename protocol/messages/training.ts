@@ -31,15 +31,18 @@ export const TrainingManifestSchema = z.object({
   version: z.literal(0),
   title: z.string(),
   program: z.object({
-    /** `program.onnx` and `closing.onnx`. */
+    /** `program.onnx`, a slot's task. */
     sha256: Sha256Schema,
+    /** `closing.onnx`, the aggregation alone. */
     closingSha256: Sha256Schema,
-    /** `genesis.bundle`. */
+    /** `genesis.bundle`, what round 0 begins with. */
     genesisSha256: Sha256Schema,
+    /** `forward.onnx`, the model that is trained. */
+    forwardSha256: Sha256Schema,
     slots: z.int().min(1).max(64),
     steps: z.int().min(1),
-    /** How many numbers are trained. */
-    parameters: z.int().min(1),
+    /** Initializers of the model that are trained, in the order in which they stand in the flat vector. */
+    parameters: z.array(z.object({ name: z.string(), dims: z.array(CountSchema), offset: CountSchema })).min(1),
   }),
   /** Files that the program was made from, by name. */
   sources: z.record(z.string(), Sha256Schema),

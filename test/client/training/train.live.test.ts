@@ -13,6 +13,7 @@ import {
   type RoundState,
 } from "#engine"
 import { quadraticSegment } from "../../engine/rounds/support/quadratic.ts"
+import { classifier } from "../../engine/support/graphs.ts"
 import { startLocalStack } from "../../worker/support/localStack.ts"
 
 const SIZE = 200
@@ -62,7 +63,14 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
     await rm(home, { recursive: true })
   })
   const dir = join(home, "run")
-  const folder = await createRunFolder(dir, { program, title: "a run", rounds: ROUNDS, sources: {} })
+  const folder = await createRunFolder(dir, {
+    program,
+    forward: classifier(),
+    parameters: [{ name: "w", dims: [SIZE], offset: 0 }],
+    title: "a run",
+    rounds: ROUNDS,
+    sources: {},
+  })
   const events: TrainEvent[] = []
   const begun = { program, rateOf, title: "a run", fee: FEE, auditRate: 2_000 }
   const run = await train(

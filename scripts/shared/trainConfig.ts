@@ -1,0 +1,136 @@
+import { readFile } from "node:fs/promises"
+import { basename, dirname, resolve } from "node:path"
+import { z } from "zod"
+import type { RunPlan } from "#client"
+import {
+  buildRoundProgram,
+  buildSegment,
+  COMPRESSIONS,
+  cosineRates,
+  decodeNpz,
+  elementsOf,
+  initialState,
+  MODEL_LIMITS,
+} from "#engine"
+import { hexOf, sha256 } from "#protocol"
+import { usageError } from "./errors.ts"
+import { parsePercent, parseTokens } from "./parse.ts"
+
+const CountSchema = z.int().min(1)
+
+/** What `assay train --config` takes; files are named relative to it. */
+const TrainConfigSchema = z.strictObject({
+  title: z.string().min(1).max(100),
+  /** The forward graph as ONNX, the batch its inputs' first dim; its weights are where training begins. */
+  model: z.string(),
+  /** `.npz`, an array for each input of the model and each name of the loss, samples along the first dim. */
+  data: z.string(),
+  loss: z.discriminatedUnion("kind", [
+    z.strictObject({
+      kind: z.literal("crossEntropy"),
+      logits: z.string(),
+      targets: z.string(),
+      mask: z.string().optional(),
+    }),
+    z.strictObject({ kind: z.literal("tensor"), name: z.string() }),
+  ]),
+  batch: CountSchema,
+  /** Of each slot in each round. */
+  steps: CountSchema.max(1_000),
+  rounds: CountSchema.max(100_000),
+  /** Tasks of a round; the workers that take them may be fewer, or others each time. */
+  slots: CountSchema.max(64),
+  optimizer: z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("sgd"), momentum: z.number().optional() }),
+    z.strictObject({
+      kind: z.literal("adamw"),
+      beta1: z.number().optional(),
+      beta2: z.number().optional(),
+      epsilon: z.number().optional(),
+      weightDecay: z.number().optional(),
+    }),
+  ]),
+  clipNorm: z.number().positive().optional(),
+  /** Names of initializers; all that can be trained where left out. */
+  parameters: z.array(z.string()).min(1).optional(),
+  /** Of the order of samples. */
+  seed: z.int().min(0).default(0),
+  /** Rises linearly, then falls along half a cosine to 0 at the last step. */
+  rate: z.strictObject({ peak: z.number().positive(), warmUp: z.int().min(0).default(0) }),
+  compression: z.enum(COMPRESSIONS).default("int4"),
+  outer: z
+    .strictObject({ rate: z.number().positive(), momentum: z.number().min(0).max(1) })
+    .default({ rate: 1, momentum: 0.5 }),
+  /** Tokens a slot and round; the coordinator's least where left out. */
+  fee: z.string().optional(),
+  /** Share of slots that are computed again. */
+  audit: z.string().optional(),
+})
+
+export type TrainConfig = {
+  readonly plan: RunPlan
+  readonly rateOf: (step: number) => number
+  readonly money: { readonly fee?: bigint; readonly auditRate?: number }
+}
+
+/** @throws E_TRAIN_CONFIG for what the file says, E_FILE_MISSING, and the engine's errors for model, loss and data */
+export async function readTrainConfig(path: string): Promise<TrainConfig> {
+  const text = await readNamed(path)
+  const parsed = TrainConfigSchema.safeParse(parseJson(path, text))
+  if (!parsed.success) {
+    throw usageError("E_TRAIN_CONFIG", `${path} is no training configuration: ${z.prettifyError(parsed.error)}`)
+  }
+  const config = parsed.data
+  const beside = (name: string) => resolve(dirname(path), name)
+  const [forward, columns] = [await readNamed(beside(config.model)), await readNamed(beside(config.data))]
+  const { loss, batch, optimizer, seed, steps, rounds, slots, title, compression, outer } = config
+  const segment = buildSegment(
+    {
+      model: forward,
+      data: Object.fromEntries(decodeNpz(columns, MODEL_LIMITS.fileBytes)),
+      loss,
+      batch,
+      optimizer,
+      seed,
+      ...(config.clipNorm === undefined ? {} : { clipNorm: config.clipNorm }),
+      ...(config.parameters === undefined ? {} : { parameters: config.parameters }),
+    },
+    steps,
+  )
+  const [begin] = initialState(segment, forward)
+  const program = buildRoundProgram({ segment, begin: begin!, slots, compression, outer })
+  const schedule = { ...config.rate, total: rounds * steps }
+  return {
+    plan: {
+      program,
+      forward,
+      parameters: segment.parameters,
+      title,
+      rounds,
+      sources: {
+        [basename(path)]: hexOf(sha256(text)),
+        [config.model]: hexOf(sha256(forward)),
+        [config.data]: hexOf(sha256(columns)),
+      },
+    },
+    rateOf: (step) => (elementsOf(cosineRates(schedule, step, 1)) as Float32Array)[0]!,
+    money: {
+      ...(config.fee === undefined ? {} : { fee: parseTokens(config.fee) }),
+      ...(config.audit === undefined ? {} : { auditRate: parsePercent(config.audit) }),
+    },
+  }
+}
+
+async function readNamed(path: string): Promise<Uint8Array> {
+  return readFile(path).catch((cause: unknown) => {
+    throw usageError("E_FILE_MISSING", `there is no file at ${path}`, cause)
+  })
+}
+
+function parseJson(path: string, text: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(text))
+  } catch (cause) {
+    throw usageError("E_TRAIN_CONFIG", `${path} is not JSON: ${(cause as Error).message}`, cause)
+  }
+}

@@ -1,0 +1,150 @@
+import { existsSync } from "node:fs"
+import { writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import type { Command } from "commander"
+import {
+  type Client,
+  contributions,
+  createRunFolder,
+  openRunFolder,
+  type RunFolder,
+  type TrainEvent,
+  type TrainingRun,
+  train,
+} from "#client"
+import { createRunner } from "#engine"
+import { formatJobId } from "#protocol"
+import { isLocal } from "./shared/accounts.ts"
+import { action, type Context } from "./shared/action.ts"
+import { CliError, usageError } from "./shared/errors.ts"
+import { ensureTokens } from "./shared/funds.ts"
+import { openSpender } from "./shared/openClient.ts"
+import { amount, formatAmount } from "./shared/output.ts"
+import { confirm } from "./shared/prompt.ts"
+import { readTrainConfig } from "./shared/trainConfig.ts"
+import { trainedModel } from "./shared/trainedModel.ts"
+
+type Options = { config?: string; wait?: boolean; out?: string }
+
+export function configure(command: Command): void {
+  command
+    .description(
+      "Train a model round by round on the market: each round is a job, a task a slot, and its inputs follow from the round before. The run lives in a folder; the same command goes on with it, whatever stopped it.",
+    )
+    .option("--config <run.json>", "model, data, loss, optimizer, rounds, slots, compression, fee")
+    .option("--wait", "go on to the last round; without it one round is played")
+    .option("--out <dir>", "the run's folder (default: the configuration's name and -run)")
+    .action(action<Options>(trainCommand))
+}
+
+async function trainCommand(context: Context, options: Options): Promise<void> {
+  const { out, signal } = context
+  if (options.config === undefined) throw usageError("E_USAGE", "name the configuration with --config run.json")
+  const { plan, rateOf, money } = await readTrainConfig(options.config)
+  const dir = options.out ?? `${options.config.replace(/\.json$/, "")}-run`
+  const folder = await openOrCreate(dir, plan)
+  const { run } = folder
+  out.say(
+    `${plan.title}: ${plan.program.parameters} parameters, ${plan.rounds} rounds of ${plan.program.slots} slots with ${plan.program.steps} steps each; the run is kept in ${dir}`,
+  )
+  if (run.rounds.length > 0) out.say(`going on at round ${run.rounds.length}`)
+  const opened = await openSpender(context)
+  const { client, account } = opened
+  const local = isLocal(context)
+  let asked = local
+  const runner = createRunner()
+  try {
+    const ended = await train(
+      { client, runner },
+      {
+        program: plan.program,
+        run,
+        rounds: options.wait ? plan.rounds : Math.min(run.rounds.length + 1, plan.rounds),
+        rateOf,
+        title: plan.title,
+        ...money,
+        keep: folder.save,
+        async fund(escrow) {
+          if (local) return ensureTokens({ ...opened, context }, account, escrow)
+          if (!asked) await confirm(`Lock ${formatAmount(escrow)} for each of ${plan.rounds} rounds?`, context)
+          asked = true
+        },
+        onEvent: (event) => out.say(describe(event, plan.rounds)),
+        signal,
+      },
+    )
+    const done = ended.rounds.length === plan.rounds
+    const model = join(dir, "model.onnx")
+    await writeFile(model, await trainedModel({ runner }, plan, ended))
+    const spent = await spentOn(client, account.address, ended)
+    const loss = lastLoss(ended)
+    out.result(
+      {
+        status: done ? "final" : "open",
+        run: dir,
+        model,
+        rounds: ended.rounds.length,
+        loss,
+        jobs: ended.rounds.map(({ jobId }) => formatJobId(jobId)),
+        contributors: Object.fromEntries(contributions(ended)),
+        ...amount("charged", spent),
+      },
+      () =>
+        [
+          `${done ? "done" : "so far"}: ${ended.rounds.length} of ${plan.rounds} rounds, loss ${loss.toFixed(4)}, charged ${formatAmount(spent)}`,
+          `the model is ${model}; check where it came from: assay verify ${dir}`,
+        ].join("\n"),
+    )
+  } catch (error) {
+    if (signal.aborted) out.say(`stopped; what was posted goes on, and so does the run: the same command again`)
+    throw error
+  } finally {
+    await runner.close()
+  }
+}
+
+async function openOrCreate(dir: string, plan: RunFolder["plan"]): Promise<RunFolder> {
+  if (!existsSync(join(dir, "manifest.json"))) return createRunFolder(dir, plan)
+  const folder = await openRunFolder(dir)
+  const [before, now] = [folder.plan.sources, plan.sources]
+  const changed = Object.keys(now).find((name) => before[name] !== now[name])
+  if (changed === undefined) return folder
+  throw new CliError(
+    "E_RUN_CHANGED",
+    `${changed} is not what the run in ${dir} began with: give it back, or --out another`,
+    {
+      usage: true,
+    },
+  )
+}
+
+function describe(event: TrainEvent, rounds: number): string {
+  switch (event.kind) {
+    case "posted":
+      return `round ${event.round}: job ${formatJobId(event.jobId)} is posted, ${formatAmount(event.escrow)} in escrow`
+    case "round": {
+      const { round, slots } = event.record
+      const workers = new Set(slots.map(({ worker }) => worker)).size
+      return `round ${round} of ${rounds}: loss ${event.loss.toFixed(4)}, ${slots.length} slots by ${workers} workers`
+    }
+    case "final":
+      return `round ${event.round} is final`
+    case "refuted":
+      return `round ${event.round}: slot ${event.slot} was wrong, and the contract says so (${event.result.gas} gas); it is computed again`
+    case "reverted":
+      return `round ${event.round} was found wrong after it had been used: the run goes back to it`
+  }
+}
+
+function lastLoss({ rounds }: TrainingRun): number {
+  const losses = rounds.at(-1)?.slots.flatMap(({ losses }) => losses) ?? []
+  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length
+}
+
+/** Escrow that did not come back, of the rounds that are in the run. */
+async function spentOn(client: Client, account: `0x${string}`, { rounds }: TrainingRun): Promise<bigint> {
+  const jobs = new Set(rounds.map(({ jobId }) => jobId))
+  const entries = (await client.payouts(account)).flatMap((payout) => payout.entries)
+  const back = entries.filter(({ kind, jobId }) => kind === "refund" && jobId !== undefined && jobs.has(jobId))
+  return rounds.reduce((sum, { escrow }) => sum + escrow, 0n) - back.reduce((sum, { amount }) => sum + amount, 0n)
+}
