@@ -63,7 +63,7 @@ export { bundleName, decodeBundle, encodeBundle, type NamedTensor, parseBundleNa
 export { decodeElements, encodeElements } from "./tensor/elements.ts"
 export { fromNestedArrays, toNestedArrays } from "./tensor/nestedArrays.ts"
 export { decodeNpy, encodeNpy } from "./tensor/npy.ts"
-export { decodeNpz } from "./tensor/npz.ts"
+export { decodeNpz, encodeNpz } from "./tensor/npz.ts"
 export { buildSegment, buildStep, type Segment, type Training } from "./train/buildStep.ts"
 export { createInitializer, type Initializer } from "./train/initialize.ts"
 export type { Loss } from "./train/losses.ts"

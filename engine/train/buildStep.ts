@@ -75,6 +75,8 @@ export function buildSegment(training: Training, steps: number): Segment {
   const o = createOps(builder)
   const given = new Map(inputs.map(({ name, dtype, dims }) => [name, builder.input(name, dtype, dims as number[])]))
   const [slot, rates] = [given.get("slot")!, given.get("rates")!]
+  // Once for all steps: large constants are not shared by content.
+  const samples = new Map(Object.entries(training.data).map(([name, column]) => [name, o.constant(column)]))
   let p = given.get("p")!
   let cursor = given.get("cursor")!
   let moments: Moments = Object.fromEntries(momentNames(optimizer).map((name) => [name, given.get(name)!]))
@@ -82,7 +84,7 @@ export function buildSegment(training: Training, steps: number): Segment {
   for (let k = 0; k < steps; k++) {
     builder.label("batch")
     const indices = sampleIndices(o, order, slot, cursor, batch)
-    const columns = gathered(o, training, model, indices)
+    const columns = gathered(o, { samples, model, batch, indices })
     builder.label("parameters")
     const leaves = partsOf(o, p, parameters)
     const { gradient, loss } = gradientOf(o, training, model, parameters, columns, leaves)
@@ -111,19 +113,27 @@ function learned(training: Training, model: OnnxModel): readonly string[] {
   return found.filter((name) => reached.has(name))
 }
 
+type GatherParams = {
+  /** The data set, column by column. */
+  readonly samples: ReadonlyMap<string, Value>
+  readonly model: OnnxModel
+  readonly batch: number
+  readonly indices: Value
+}
+
 /** The batch, column by column, in the types that the model takes. */
-function gathered(o: Ops, { data, batch }: Training, model: OnnxModel, indices: Value): Map<string, Value> {
+function gathered(o: Ops, { samples, model, batch, indices }: GatherParams): Map<string, Value> {
   const inputs = new Map(requiredInputs(model).map((input) => [input.name, input]))
   for (const name of inputs.keys())
-    if (!data[name])
+    if (!samples.has(name))
       throw engineError("E_TRAIN_NAME", `the data set has no column for the model's input "${name}"`, {
         remedy: "give a tensor of that name, samples along its first dim",
         input: name,
       })
   return new Map(
-    Object.entries(data).map(([name, column]) => {
+    [...samples].map(([name, column]) => {
       const input = inputs.get(name)
-      const rows = o.gather(o.constant(column), indices, 0)
+      const rows = o.gather(column, indices, 0)
       if (!input) return [name, rows]
       const [first, ...rest] = input.dims ?? []
       const fits = (first === batch || typeof first === "string") && sameDims(rest as number[], column.dims.slice(1))
