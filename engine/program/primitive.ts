@@ -115,6 +115,9 @@ const READERS: Readonly<Record<string, Reader>> = {
   ConvInteger: convolutionInteger,
 }
 
+/** The ONNX operators that a program may use. */
+export const PROGRAM_OPERATORS: readonly string[] = Object.keys(READERS)
+
 // --- what every reader checks ---
 
 function arity(node: PrimitiveNode, count: number, attributes: readonly string[] = []): readonly ProgramValue[] {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict"
 import { after, test } from "node:test"
 import { createRunner, EngineError, type EngineErrorDetail } from "#engine"
+import { selfTestModels } from "#engine/selfTest/models.ts"
+import { PRIMITIVES } from "#protocol"
 import { createJudge } from "./support/judge.ts"
 import { cnn, decoder, encoder, lstm, quantizedMlp } from "./support/networks.ts"
 import { casesMissing, onnxCases } from "./support/onnxCases.ts"
@@ -9,7 +11,7 @@ import { type Judgements, judgeModel } from "./support/refereeConformance.ts"
 
 const SEED = 20261127
 /** Networks have hundreds of operations, the ONNX project's models a few. */
-const ELEMENTS = { network: 100, case: 10 }
+const ELEMENTS = { network: 100, case: 10, vector: 12 }
 
 const runner = createRunner()
 const judge = await createJudge()
@@ -26,6 +28,20 @@ for (const [name, make] of Object.entries({ decoder, encoder, cnn, lstm, quantiz
     t.diagnostic(summary([judged]))
     assert.deepEqual([judged.right, judged.wrong], [ELEMENTS.network, ELEMENTS.network])
   })
+
+test("R25: the referee confirms elements of the self-test's programs, and refutes them corrupted", async (t) => {
+  const dice = createDice(SEED)
+  const judged: Judgements[] = []
+  for (const { bytes, inputs } of selfTestModels())
+    judged.push(await judgeModel({ runner, judge, dice }, { model: bytes, inputs, elements: ELEMENTS.vector }))
+  t.diagnostic(summary(judged))
+  for (const { right, wrong } of judged) assert.deepEqual([right, wrong], [ELEMENTS.vector, ELEMENTS.vector])
+  assert.deepEqual(
+    Object.keys(PRIMITIVES).filter((name) => !judged.some(({ primitives }) => primitives.some((p) => p === name))),
+    [],
+    "primitives that were never judged",
+  )
+})
 
 test("behavior: the referee confirms elements of every exact test model of the ONNX project, and refutes them corrupted", {
   skip: casesMissing,

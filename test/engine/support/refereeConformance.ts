@@ -2,10 +2,10 @@ import assert from "node:assert/strict"
 import { canonicalNaN, compileProgram, normalizeModel, type Runner, traceProgram } from "#engine"
 import { buildTrace, bytesPerElement, elementCount, type PrimitiveName, primitiveName, type Tensor } from "#protocol"
 import { CHUNK_BYTES } from "#protocol/commitments/shaTree.ts"
-import { CHAIN_PART, elementProof, findElement } from "#protocol/disputes/elementProof.ts"
+import { elementProof, findElement } from "#protocol/disputes/elementProof.ts"
 import { buildTensorTree, chunkAt } from "#protocol/disputes/tensorTree.ts"
-import { withTensors } from "#protocol/disputes/trace.ts"
-import type { ElementProof, OpenProgram } from "#protocol/disputes/types.ts"
+import { type Trace, withTensors } from "#protocol/disputes/trace.ts"
+import type { OpenProgram } from "#protocol/disputes/types.ts"
 import { treePath } from "#protocol/trees/positional.ts"
 import { sha256 } from "./graphs.ts"
 import type { Judge } from "./judge.ts"
@@ -56,15 +56,14 @@ export async function judgeModel(
     const tensor = own.tensors[wire]!
     const element = dice.below(elementCount(tensor.dims))
     const corrupted = corruptElement(dice, tensor, element)
-    const { proof, claimed } = proveElement(compiled, own, wire, corrupted)
+    const verdict = await judgeCorrupted(judge, compiled, own, wire, corrupted)
     const where = `element ${element} of ${wires[wire]!.node!.name} (${wires[wire]!.node!.op})`
-    assert.equal(proof.element, BigInt(element), `${where}: another one was found`)
-    const verdict = await judgeElement(judge, proof)
+    assert.equal(verdict.element, element, `${where}: another one was found`)
     const honest = bitsOf(tensor, bytesPerElement(tensor.dtype), element)
     assert.ok(verdict.defined, `${where}: the referee knows no value`)
     assert.equal(hex(verdict.bits), hex(honest), `${where}: the referee against onnxruntime`)
     right++
-    assert.notEqual(hex(verdict.bits), hex(claimed), `${where}: the referee confirms what was corrupted`)
+    assert.notEqual(hex(verdict.bits), hex(verdict.claimed), `${where}: the referee confirms what was corrupted`)
     wrong++
     primitives.add(primitiveName(operations[index]!.code)!)
   }
@@ -92,36 +91,48 @@ function corruptElement(dice: Dice, tensor: Tensor, element: number): Tensor {
   return { ...tensor, data }
 }
 
-/** What a challenger that knows the trace `own` opens against one in which a wire's tensor is `corrupted`. */
-function proveElement(
+/**
+ * What a challenger that knows the trace `own` opens, against one in which a wire's tensor is `corrupted`, and what the
+ * referee says of it: at once, or a long chain part by part, as the dispute's contract asks.
+ */
+async function judgeCorrupted(
+  judge: Judge,
   program: OpenProgram,
-  own: ReturnType<typeof buildTrace>,
+  own: Trace,
   wire: number,
   corrupted: Tensor,
-): { proof: ElementProof; claimed: bigint } {
+): Promise<{ readonly element: number; readonly claimed: bigint; readonly bits: bigint; readonly defined: boolean }> {
   const published = withTensors(own, new Map([[wire, corrupted]]))
   const chunk = Math.floor(corrupted.data.findIndex((byte, i) => byte !== own.tensors[wire]!.data[i]) / CHUNK_BYTES)
-  const claimed = chunkAt(corrupted, chunk)
-  const finding = findElement({ program, own, wire, chunk, claimed })!
-  const proof = elementProof({
-    program,
-    own,
-    trace: published.tree,
-    finding,
-    chunk: `0x${Buffer.from(claimed).toString("hex")}`,
-    chunkPath: treePath(buildTensorTree(corrupted).tree, chunk),
-    chains: [],
-  })
-  return { proof, claimed: finding.claimed }
-}
-
-type Verdict = { readonly bits: bigint; readonly defined: boolean }
-
-/** As the dispute's contract asks: whole, or a long chain part by part. */
-async function judgeElement(judge: Judge, { operation, element, opened, upTo }: ElementProof): Promise<Verdict> {
-  assert.equal(upTo, 0n, `a chain longer than ${CHAIN_PART} terms goes in parts: no model here has one`)
-  const [bits, defined] = (await judge.call("evaluate", [operation, element, opened])) as [bigint, boolean]
-  return { bits, defined }
+  const bytes = chunkAt(corrupted, chunk)
+  const finding = findElement({ program, own, wire, chunk, claimed: bytes })!
+  const { element, claimed, operation: index } = finding
+  const prove = (upTo: number) =>
+    elementProof({
+      program,
+      own,
+      trace: published.tree,
+      finding,
+      chunk: `0x${Buffer.from(bytes).toString("hex")}`,
+      chunkPath: treePath(buildTensorTree(corrupted).tree, chunk),
+      chains: upTo > 0 ? [{ operation: index, element, upTo }] : [],
+    })
+  let proof = prove(0)
+  if (proof.upTo === 0n) {
+    const [bits, defined] = (await judge.call("evaluate", [proof.operation, proof.element, proof.opened])) as [
+      bigint,
+      boolean,
+    ]
+    return { element, claimed, bits, defined }
+  }
+  let state = 0n
+  for (;;) {
+    const args = [proof.operation, proof.element, proof.opened, state, proof.upTo]
+    const [next, done, bits] = (await judge.call("extend", args)) as [bigint, boolean, bigint]
+    if (done) return { element, claimed, bits, defined: true }
+    state = next
+    proof = prove(Number(proof.upTo))
+  }
 }
 
 function hex(bits: bigint): string {
