@@ -62,7 +62,7 @@ export async function assertSelfTest(runner: Runner, vectors?: SelfTestVectors):
     `this machine differs from ${EXACT_PROFILE} in ${failed.length} of ${passed + failed.length} self-test vectors: ${names.slice(0, 5).join(", ")}${names.length > 5 ? ", ..." : ""} (${failed[0]!.why})`,
     {
       remedy:
-        "it can still take tolerant work; or run your own pool, whose vectors your own machines record (engine/selfTest/record.ts)",
+        "docs/machines.md says which machines agree; a pool of your own counts its own answers once one of its machines has recorded them (node engine/selfTest/record.ts)",
       facts: { failed: failed.length, vectors: names.join(",") },
     },
   )
