@@ -134,6 +134,8 @@ async function rewrite(runner: Runner, model: OnnxModel, digestTensors: readonly
   return { program: writeProgram(simple.builder, inputs, named, digestTensors, graph.name), refused }
 }
 
+const CUT = "or cut the model there and do that part yourself, before or after the job"
+
 type LowerDeps = {
   readonly runner: Runner
   readonly builder: Builder
@@ -155,14 +157,14 @@ async function lower(
     if (!rule)
       throw new LowerRefusal(
         "it has no exact meaning yet",
-        "replace it by simpler operators, or post the job in the tolerant class",
+        `replace it by simpler operators (docs/primitives.md lists what programs consist of), ${CUT}`,
       )
     return rule({ o, node, inputs, opset })
   } catch (error) {
     if (!(error instanceof LowerRefusal || error instanceof NotPrimitive)) throw error
     if (constant) return (await foldConstant(runner, node, inputs, opset)).map((tensor) => o.constant(tensor))
     if (error instanceof LowerRefusal) throw error
-    throw new LowerRefusal(error.message, "simplify the model around it, or post the job in the tolerant class")
+    throw new LowerRefusal(error.message, `simplify the model around it, ${CUT}`)
   }
 }
 

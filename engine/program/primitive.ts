@@ -115,6 +115,9 @@ const READERS: Readonly<Record<string, Reader>> = {
   ConvInteger: convolutionInteger,
 }
 
+/** The ONNX operators that a program may use. */
+export const PROGRAM_OPERATORS: readonly string[] = Object.keys(READERS)
+
 // --- what every reader checks ---
 
 function arity(node: PrimitiveNode, count: number, attributes: readonly string[] = []): readonly ProgramValue[] {
@@ -478,8 +481,11 @@ function maxPool(node: PrimitiveNode): Primitive {
   typed(x, ["float32", "uint8", "int8"])
   ordered(x, true)
   const { kernel, strides, pads, dilations, out } = window(node, x)
-  if (pads.some((amount, i) => amount > dilations[i % 2]! * (kernel[i % 2]! - 1)))
-    throw new NotPrimitive("a window may lie in the padding alone")
+  // onnxruntime does not load it, whatever the dilation. What it loads has no window before or behind the image.
+  if (pads.some((amount, side) => amount >= kernel[side % 2]!))
+    throw new NotPrimitive("its padding is not smaller than its kernel")
+  const stepsOver = (i: number) => pads[i]! > 0 && dilations[i]! > x.dims[2 + i]!
+  if (stepsOver(0) || stepsOver(1)) throw new NotPrimitive("a window may lie in the padding alone")
   return {
     code: PRIMITIVES.POOL_MAX,
     attributes: big(...kernel, ...strides, pads[0]!, pads[1]!, ...dilations),

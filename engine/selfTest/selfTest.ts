@@ -9,8 +9,9 @@ import { type SelfTestModel, selfTestModels } from "./models.ts"
 import recorded from "./vectors.json" with { type: "json" }
 
 /**
- * Whether this machine computes what the exact class means. Instruction sets differ in how they group sums, so two
- * honest machines may differ in last bits; that is found out here, before any work is taken, and costs nobody money.
+ * Whether this machine computes what the exact class means. onnxruntime has other kernels for other instruction sets
+ * (docs/machines.md), so two honest machines may differ in last bits; that is found out here, before any work is taken,
+ * and costs nobody money.
  */
 
 const hash = z.string().regex(/^0x[0-9a-f]{64}$/) as unknown as z.ZodType<Hex>
@@ -32,9 +33,12 @@ export type SelfTestResult = {
   readonly failed: readonly SelfTestFailure[]
 }
 
+/** What the self-test asks of a runner. */
+export type SelfTestRunner = Pick<Runner, "load" | "run">
+
 /** Runs every vector twice, in fresh sessions. */
 export async function runSelfTest(
-  runner: Runner,
+  runner: SelfTestRunner,
   vectors: SelfTestVectors = RECORDED_VECTORS,
 ): Promise<SelfTestResult> {
   const expected = new Map(vectors.vectors.map((vector) => [vector.name, vector]))
@@ -58,7 +62,7 @@ export async function assertSelfTest(runner: Runner, vectors?: SelfTestVectors):
     `this machine differs from ${EXACT_PROFILE} in ${failed.length} of ${passed + failed.length} self-test vectors: ${names.slice(0, 5).join(", ")}${names.length > 5 ? ", ..." : ""} (${failed[0]!.why})`,
     {
       remedy:
-        "it can still take tolerant work; or run your own pool, whose vectors your own machines record (engine/selfTest/record.ts)",
+        "docs/machines.md says which machines agree; a pool of your own counts its own answers once one of its machines has recorded them (node engine/selfTest/record.ts)",
       facts: { failed: failed.length, vectors: names.join(",") },
     },
   )
@@ -76,7 +80,7 @@ export async function recordVectors(runner: Runner, recordedOn: string): Promise
 }
 
 async function failureOf(
-  runner: Runner,
+  runner: SelfTestRunner,
   model: SelfTestModel,
   want: { model: Hex; outputs: Hex },
 ): Promise<string | undefined> {

@@ -11,6 +11,8 @@ after(() => judge.close())
 
 const dice = createDice(11)
 const floats = (...dims: number[]) => floatsOf(dice, dims, { manner: "near", plain: true })
+/** The first number is one, the second none. */
+const nan = (...dims: number[]) => tensorOf("float32", dims, Float32Array.of(1, Number.NaN))
 const ints = (dims: number[], ...values: number[]) => tensorOf("int32", dims, Int32Array.from(values))
 
 function judged(
@@ -57,6 +59,18 @@ const ILL: readonly [string, Judged, number][] = [
     judged(PRIMITIVES.REDUCE_MAX, [], [int64s([16, 3902118967])], "int64", [1]),
     0,
   ],
+  [
+    "a greatest of a window with a NaN",
+    judged(PRIMITIVES.POOL_MAX, [1n, 2n, 1n, 1n, 0n, 0n, 1n, 1n], [nan(1, 1, 1, 2)], "float32", [1, 1, 1, 1]),
+    0,
+  ],
+  [
+    "a window that steps over the image, from one padding to the other",
+    judged(PRIMITIVES.POOL_MAX, [2n, 1n, 1n, 1n, 1n, 0n, 2n, 1n], [floats(1, 1, 1, 3)], "float32", [1, 1, 1, 3]),
+    0,
+  ],
+  ["a greatest of a row with a NaN", judged(PRIMITIVES.REDUCE_MAX, [], [nan(2)], "float32", [1]), 0],
+  ["the place of the least of a row with a NaN", judged(PRIMITIVES.ARG_MIN, [], [nan(2)], "int64", [1]), 0],
   ["a scale of 0", judged(PRIMITIVES.QUANTIZE, [0n, 0n], [floats(4)], "uint8", [4]), 0],
   ["a zero point that is no byte", judged(PRIMITIVES.QUANTIZE, [0x3f800000n, 256n], [floats(4)], "uint8", [4]), 0],
   [

@@ -14,6 +14,7 @@ import {
   writeModel,
 } from "#engine"
 import { type Dtype, operationLeaf, PRIMITIVES, programRootV1, type Tensor, tensorRoot } from "#protocol"
+import { assertConforms } from "../support/conformance.ts"
 import { tensor } from "../support/graphs.ts"
 import { encoder, floatTensor, noise } from "../support/networks.ts"
 
@@ -95,6 +96,19 @@ test("behavior: the root is a function of the bytes, and of every constant, attr
   assert.equal(compileProgram(base).root, roots[0])
 })
 
+/** A pool over bytes, of which none is NaN. */
+function pool(x: readonly number[], attributes: NodeSpec["attributes"], y: readonly number[]): Uint8Array {
+  const node = { op: "MaxPool", inputs: ["x"], outputs: ["y"], attributes }
+  return program([node], { dims: y, dtype: "uint8" }, { inputs: [value("x", x, "uint8")] })
+}
+
+test("behavior: a pool that is padded and dilated as far as it may be is what the reference says", async () => {
+  const padded = { kernel_shape: [2, 3], strides: [1, 1], pads: [1, 2, 1, 2], dilations: [2, 1] }
+  const bytes = pool([1, 1, 2, 3], padded, [1, 1, 2, 5])
+  const x = tensor("uint8", [1, 1, 2, 3], [1, 2, 3, 4, 5, 6])
+  await assertConforms(runner, bytes, [x], [tensor("uint8", [1, 1, 2, 5], [4, 5, 6, 6, 6, 1, 2, 3, 3, 3])])
+})
+
 /** Each is a file that onnxruntime would run, and whose result would be somebody's choice. */
 const UNSAFE: Record<string, [Uint8Array, RegExp]> = {
   "a maximum of what may be NaN": [
@@ -128,6 +142,14 @@ const UNSAFE: Record<string, [Uint8Array, RegExp]> = {
       { inputs: [value("x", [1, 1, 3, 3])] },
     ),
     /NaN/,
+  ],
+  "a pool whose padding is as large as its kernel": [
+    pool([1, 1, 2, 3], { kernel_shape: [2, 3], strides: [1, 1], pads: [2, 2, 2, 2], dilations: [2, 1] }, [1, 1, 4, 5]),
+    /not smaller than its kernel/,
+  ],
+  "a pool that steps over the image, from one padding to the other": [
+    pool([1, 1, 1, 3], { kernel_shape: [2, 1], strides: [1, 1], pads: [1, 0, 1, 0], dilations: [2, 1] }, [1, 1, 1, 3]),
+    /padding alone/,
   ],
   "the place of the greatest, where there may be a NaN": [
     program([{ op: "ArgMax", inputs: ["x"], outputs: ["y"], attributes: { axis: 1, keepdims: 0 } }], {

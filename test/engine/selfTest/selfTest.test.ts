@@ -6,6 +6,7 @@ import { after, test } from "node:test"
 import {
   assertSelfTest,
   checkFirstInput,
+  compileProgram,
   createRunner,
   type EngineError,
   modelArtifact,
@@ -15,6 +16,10 @@ import {
   recordVectors,
   runSelfTest,
 } from "#engine"
+import { PROGRAM_OPERATORS } from "#engine/program/primitive.ts"
+import { selfTestModels } from "#engine/selfTest/models.ts"
+import { PRIMITIVES, primitiveName } from "#protocol"
+import { assertConforms, runModel } from "../support/conformance.ts"
 import { classifier, ramp } from "../support/graphs.ts"
 
 const runner = createRunner()
@@ -36,6 +41,32 @@ test("R25: the recording covers every model, and was made of these very models",
     own.vectors.map(({ name, model }) => [name, model]),
     "run node engine/selfTest/record.ts after changing the models",
   )
+})
+
+test("R25: every primitive and every operator of programs has a vector", () => {
+  const programs = selfTestModels().map(({ bytes }) => compileProgram(bytes))
+  const primitives = new Set(programs.flatMap(({ operations }) => operations.map(({ code }) => primitiveName(code))))
+  const operators = new Set(programs.flatMap(({ wires }) => wires.map(({ node }) => node?.op)))
+  assert.deepEqual(
+    Object.keys(PRIMITIVES).filter((name) => !primitives.has(name as keyof typeof PRIMITIVES)),
+    [],
+  )
+  assert.deepEqual(
+    PROGRAM_OPERATORS.filter((op) => !operators.has(op)),
+    [],
+  )
+})
+
+test("R25: what is recorded is what the definitions say, wire by wire, and this machine gives it", async (t) => {
+  let [operations, judged] = [0, 0]
+  for (const { name, bytes, inputs } of selfTestModels()) {
+    const found = await assertConforms(runner, bytes, inputs, await runModel(runner, bytes, inputs))
+    assert.equal(found.judged, found.operations, name)
+    operations += found.operations
+    judged += found.judged
+  }
+  t.diagnostic(`${judged} of ${operations} operations computed anew by their definition`)
+  assert.deepEqual(await runSelfTest(runner), { ok: true, passed: RECORDED_VECTORS.vectors.length, failed: [] })
 })
 
 test("R25: a machine that differs is told which vector failed and is refused exact work", async () => {

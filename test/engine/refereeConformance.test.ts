@@ -1,0 +1,80 @@
+import assert from "node:assert/strict"
+import { after, test } from "node:test"
+import { createRunner, EngineError, type EngineErrorDetail } from "#engine"
+import { selfTestModels } from "#engine/selfTest/models.ts"
+import { PRIMITIVES } from "#protocol"
+import { createJudge } from "./support/judge.ts"
+import { cnn, decoder, encoder, lstm, quantizedMlp } from "./support/networks.ts"
+import { casesMissing, onnxCases } from "./support/onnxCases.ts"
+import { createDice } from "./support/operations.ts"
+import { type Judgements, judgeModel } from "./support/refereeConformance.ts"
+
+const SEED = 20261127
+/** Networks have hundreds of operations, the ONNX project's models a few. */
+const ELEMENTS = { network: 100, case: 10, vector: 12 }
+
+const runner = createRunner()
+const judge = await createJudge()
+after(async () => {
+  await runner.close()
+  await judge.close()
+})
+
+for (const [name, make] of Object.entries({ decoder, encoder, cnn, lstm, quantizedMlp }))
+  test(`behavior: the referee confirms elements of the network ${name}, and refutes them corrupted`, async (t) => {
+    const { model, inputs } = make()
+    const dice = createDice(SEED)
+    const judged = await judgeModel({ runner, judge, dice }, { model, inputs: inputs(), elements: ELEMENTS.network })
+    t.diagnostic(summary([judged]))
+    assert.deepEqual([judged.right, judged.wrong], [ELEMENTS.network, ELEMENTS.network])
+  })
+
+test("R25: the referee confirms elements of the self-test's programs, and refutes them corrupted", async (t) => {
+  const dice = createDice(SEED)
+  const judged: Judgements[] = []
+  for (const { bytes, inputs } of selfTestModels())
+    judged.push(await judgeModel({ runner, judge, dice }, { model: bytes, inputs, elements: ELEMENTS.vector }))
+  t.diagnostic(summary(judged))
+  for (const { right, wrong } of judged) assert.deepEqual([right, wrong], [ELEMENTS.vector, ELEMENTS.vector])
+  assert.deepEqual(
+    Object.keys(PRIMITIVES).filter((name) => !judged.some(({ primitives }) => primitives.some((p) => p === name))),
+    [],
+    "primitives that were never judged",
+  )
+})
+
+test("behavior: the referee confirms elements of every exact test model of the ONNX project, and refutes them corrupted", {
+  skip: casesMissing,
+}, async (t) => {
+  const dice = createDice(SEED)
+  const judged: Judgements[] = []
+  const refused: EngineErrorDetail[] = []
+  for (const { name, model, inputs } of onnxCases())
+    await t.test(name, async () => {
+      try {
+        judged.push(await judgeModel({ runner, judge, dice }, { model, inputs, elements: ELEMENTS.case }))
+      } catch (error) {
+        if (!(error instanceof EngineError)) throw error
+        refused.push(error.detail)
+      }
+    })
+  const why = [...new Set(refused.map(({ message }) => message))].join("; ")
+  t.diagnostic(`${summary(judged)}; ${refused.length} models refused: ${why}`)
+  for (const { code, message } of refused) {
+    assert.equal(code, "E_MODEL_NOT_EXACT")
+    assert.match(message, /float64/)
+  }
+  assert.deepEqual([judged.length, refused.length], [30, 5])
+  for (const { right, wrong } of judged) assert.deepEqual([right, wrong], [ELEMENTS.case, ELEMENTS.case])
+})
+
+function summary(judged: readonly Judgements[]): string {
+  const sum = (count: (each: Judgements) => number) => judged.reduce((total, each) => total + count(each), 0)
+  const primitives = [...new Set(judged.flatMap((each) => each.primitives))].sort()
+  return [
+    `${judged.length} models`,
+    `${sum(({ right }) => right)} elements judged right`,
+    `${sum(({ wrong }) => wrong)} corrupted judged wrong`,
+    `primitives ${primitives.join(", ")}`,
+  ].join(", ")
+}
