@@ -19,7 +19,7 @@ export type Difference = {
  * referee says of up to `each` elements of it. Stops at the first difference.
  */
 export async function fuzzReferee(
-  judge: Judge,
+  judge: Pick<Judge, "evaluate">,
   { seed, elements, each = 24 }: { seed: number; elements: number; each?: number },
 ): Promise<{ readonly tally: Tally; readonly difference?: Difference }> {
   const dice = createDice(seed)
