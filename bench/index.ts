@@ -9,5 +9,6 @@ export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   calls: async () => (await import("./calls.ts")).calls(),
   audit: async () => (await import("./audit.ts")).audit(),
   commit: async () => (await import("./commit.ts")).commit(),
+  traffic: async () => (await import("./traffic.ts")).traffic(),
   exact: async () => (await import("./exact.ts")).exact(),
 }

@@ -24,6 +24,7 @@ export {
   type QuantizeResult,
   quantizeModel,
 } from "./quantize/quantizeModel.ts"
+export type { OuterOptimizer } from "./rounds/aggregate.ts"
 export { COMPRESSIONS, type Compression, codeBytes } from "./rounds/compression.ts"
 export { closeRun, createRoundRuntime, playRound, type RoundRuntime } from "./rounds/playRound.ts"
 export {
