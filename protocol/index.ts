@@ -268,12 +268,7 @@ export {
   specHash,
 } from "./messages/spec.ts"
 export { TermsSchema } from "./messages/terms.ts"
-export {
-  RoundRecordSchema,
-  SlotRecordSchema,
-  type TrainingManifest,
-  TrainingManifestSchema,
-} from "./messages/training.ts"
+export { type TrainingManifest, TrainingManifestSchema } from "./messages/training.ts"
 export type { Why, WhyEvent } from "./messages/why.ts"
 export { WhyEventSchema, WhySchema } from "./messages/why.ts"
 export type { WorkerEvent } from "./messages/workerEvents.ts"

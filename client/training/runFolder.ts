@@ -57,7 +57,7 @@ export async function createRunFolder(dir: string, plan: RunPlan): Promise<RunFo
 /** @throws E_RUN_FOLDER where the folder holds no run, or files that are not those that its manifest names */
 export async function openRunFolder(dir: string): Promise<RunFolder> {
   const manifest = await readManifest(dir)
-  const { program: facts, title, rounds, sources, played } = manifest
+  const { program: facts, title, rounds, sources, played, posted } = manifest
   const read = async (name: string, hash: string) => {
     const bytes = await readRunFile(dir, name)
     if (hexOf(sha256(bytes)) === hash) return bytes
@@ -83,7 +83,7 @@ export async function openRunFolder(dir: string): Promise<RunFolder> {
   for (const record of played) {
     records.push(record.final ? record : { ...record, began: await stateOf(record.round) })
   }
-  const run = { rounds: records, state: await stateOf(played.length) }
+  const run = { rounds: records, state: await stateOf(played.length), ...(posted ? { posted } : {}) }
   return folderOf(dir, { program, forward, parameters, title, rounds, sources }, run)
 }
 
@@ -136,6 +136,7 @@ export function manifestOf(plan: RunPlan, run: TrainingRun): TrainingManifest {
       rates: [...rates],
       slots: each.map(({ losses, ...slot }) => ({ ...slot, losses: [...losses] })),
     })),
+    ...(run.posted ? { posted: run.posted } : {}),
     contributors: Object.fromEntries(contributions(run)),
     state: stateRoots(run.state),
   }

@@ -14,18 +14,20 @@ import {
   type Runner,
   scheduled,
 } from "#engine"
-import { formatJobId, type JobView, type Tensor } from "#protocol"
+import { formatJobId, isCodedError, type JobView, type Tensor } from "#protocol"
 import type { Client } from "../createClient.ts"
 import type { DisputeResult } from "../disputes/disputeLeaf.ts"
 import { clientError } from "../errors.ts"
 import type { TaskOutput } from "../jobs/fetchResults.ts"
 import { isOver } from "../jobs/followJob.ts"
 import {
+  type PostedRound,
   type RoundRecord,
   type SlotRecord,
   type TrainingRun,
   withFinal,
   withoutRoundsFrom,
+  withPosted,
   withRound,
 } from "./trainingRun.ts"
 
@@ -59,6 +61,7 @@ export type TrainEvent =
   | { readonly kind: "reverted"; readonly round: number }
 
 const POLL_MS = 300
+const PATIENCE_MS = 120_000
 
 /**
  * Trains round by round. A round is a job like any other, a task a slot; it is used once its audits are in (R33), and
@@ -74,14 +77,15 @@ export async function train(deps: TrainDeps, params: TrainParams): Promise<Train
   const closing = (await normalizeModel({ runner }, program.closing)).bytes
   const runtime = await createRoundRuntime({ runner }, program, { model: prepared.bytes, closing })
   let run = params.run
+  const outputsOf = (jobId: bigint) => patiently(() => client.results(jobId, signal ? { signal } : {}), signal)
 
   const settle = async () => {
     for (const record of run.rounds) {
       if (record.final) continue
       const { round, jobId } = record
-      const view = await client.job(jobId)
+      const view = await patiently(() => client.job(jobId), signal)
       if (isUnderWay(view) && isUsable(view)) continue
-      if (isUsable(view) && isWhatWasUsed(record, await client.results(jobId, signal ? { signal } : {}))) {
+      if (isUsable(view) && isWhatWasUsed(record, await outputsOf(jobId))) {
         run = withFinal(run, round)
         onEvent?.({ kind: "final", round })
         continue
@@ -95,7 +99,12 @@ export async function train(deps: TrainDeps, params: TrainParams): Promise<Train
 
   while (run.rounds.length < rounds || run.rounds.some(({ final }) => !final)) {
     if (run.rounds.length < rounds) {
-      const played = await playOnMarket({ ...deps, prepared, runtime }, params, run.state)
+      const playing = { ...deps, prepared, runtime }
+      if (run.posted?.round !== run.state.round) {
+        run = withPosted(run, await postRound(playing, params, run.state))
+        await keep(run)
+      }
+      const played = await playRoundOf(playing, params, { state: run.state, posted: run.posted! })
       run = withRound(run, played.record, played.state)
       await keep(run)
       onEvent?.({ kind: "round", record: played.record, loss: meanLoss(played.record.slots) })
@@ -107,32 +116,42 @@ export async function train(deps: TrainDeps, params: TrainParams): Promise<Train
 
 type Playing = TrainDeps & { readonly prepared: PreparedModel; readonly runtime: RoundRuntime }
 
-async function playOnMarket(
-  deps: Playing,
-  params: TrainParams,
-  state: RoundState,
-): Promise<{ record: RoundRecord; state: RoundState }> {
-  const { client, prepared, runtime } = deps
-  const { program, rateOf, fund, onEvent, signal } = params
+async function postRound({ client, prepared }: Playing, params: TrainParams, state: RoundState): Promise<PostedRound> {
+  const { program, fund, onEvent, signal } = params
   const { round } = state
-  const rates = Array.from({ length: program.steps }, (_, step) => Math.fround(rateOf(round * program.steps + step)))
-  const included = Array.from({ length: program.slots }, () => true)
-  const tasks = included.map((_, slot) => ({
-    ...inputsOf(state, slot),
-    ...scheduled(program, { slot, rates, included }),
-  }))
+  const { rates, included } = scheduleOf(params, round)
   const wish = {
     model: prepared,
-    tasks,
+    tasks: included.map((_, slot) => ({
+      ...inputsOf(state, slot),
+      ...scheduled(program, { slot, rates, included }),
+    })),
     shardSize: 1,
     title: `${params.title}, round ${round}`,
     ...(params.fee === undefined ? {} : { fee: params.fee }),
     ...(params.auditRate === undefined ? {} : { auditRate: params.auditRate }),
   }
-  const ready = await client.prepare(wish)
+  const ready = await patiently(() => client.prepare(wish), signal)
   await fund?.(ready.quote.escrow)
-  const { jobId, tx, escrow } = await client.post(ready, signal ? { signal } : {})
+  // The coordinator is asked before the transaction and not after it: what it did not answer can be asked again.
+  const { jobId, tx, escrow } = await patiently(() => client.post(ready, signal ? { signal } : {}), signal)
   onEvent?.({ kind: "posted", round, jobId, escrow })
+  return { round, jobId, tx, escrow }
+}
+
+function scheduleOf({ program, rateOf }: TrainParams, round: number) {
+  const rates = Array.from({ length: program.steps }, (_, step) => Math.fround(rateOf(round * program.steps + step)))
+  return { rates, included: Array.from({ length: program.slots }, () => true) }
+}
+
+async function playRoundOf(
+  { client, runtime }: Playing,
+  params: TrainParams,
+  { state, posted }: { state: RoundState; posted: PostedRound },
+): Promise<{ record: RoundRecord; state: RoundState }> {
+  const { program, onEvent, signal } = params
+  const { round, jobId } = posted
+  const { rates, included } = scheduleOf(params, round)
   const expected = await runtime.close(state, included)
   const outputs = await gather({ client, signal }, { jobId, slots: program.slots }, async ({ index, outputs }) => {
     try {
@@ -147,7 +166,7 @@ async function playOnMarket(
     }
   })
   const next = nextState(program.ports, { state, outputs: outputs.map((task) => task.outputs), expected })
-  const record = { round, jobId, tx, escrow, rates, slots: outputs.map(slotRecord), final: false, began: state }
+  const record = { ...posted, rates, slots: outputs.map(slotRecord), final: false, began: state }
   return { record, state: next }
 }
 
@@ -166,9 +185,9 @@ async function gather(
   const found = new Map<number, TaskOutput>()
   const wrong = new Set<string>()
   for (;;) {
-    const view = await client.job(jobId)
+    const view = await patiently(() => client.job(jobId), signal)
     if (view.counts.attested + view.counts.final > found.size) {
-      for (const output of await client.results(jobId, signal ? { signal } : {})) {
+      for (const output of await patiently(() => client.results(jobId, signal ? { signal } : {}), signal)) {
         const { index, state, outputCommitment } = output
         if (found.has(index) || wrong.has(outputCommitment) || !IS_AUDITED.has(state)) continue
         if (await isRight(output)) found.set(index, output)
@@ -185,6 +204,19 @@ async function gather(
 }
 
 const IS_AUDITED: ReadonlySet<string> = new Set(["attested", "final"])
+
+/** A coordinator that is restarted is waited for: a run does not end because of one participant. */
+async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  const deadline = Date.now() + PATIENCE_MS
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!isCodedError(error) || error.code !== "E_COORDINATOR_DOWN" || Date.now() > deadline) throw error
+      await sleep(POLL_MS, undefined, { signal })
+    }
+  }
+}
 
 /** R33: the audits of every slot are in. */
 function isUsable({ counts, shards }: JobView): boolean {

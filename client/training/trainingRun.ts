@@ -22,15 +22,24 @@ export type RoundRecord = {
   readonly began?: RoundState
 }
 
+/** A round's job that is under way. */
+export type PostedRound = Pick<RoundRecord, "round" | "jobId" | "tx" | "escrow">
+
 /** A run of training so far: whoever keeps it can go on from here. */
 export type TrainingRun = {
   readonly rounds: readonly RoundRecord[]
+  /** Of the next round, where it is posted and not used yet: it is waited for, not posted and paid again. */
+  readonly posted?: PostedRound
   /** What the next round begins with. */
   readonly state: RoundState
 }
 
 export function beginRun(genesis: RoundState): TrainingRun {
   return { rounds: [], state: genesis }
+}
+
+export function withPosted(run: TrainingRun, posted: PostedRound): TrainingRun {
+  return { ...run, posted }
 }
 
 export function withRound(run: TrainingRun, record: RoundRecord, state: RoundState): TrainingRun {

@@ -4,18 +4,21 @@ import { AddressSchema, Bytes32Schema, JobIdSchema, Sha256Schema, Uint96Schema }
 const CountSchema = z.int().min(0)
 
 /** One slot's task of a round: its leaf's result, and the loss of each step (float32). */
-export const SlotRecordSchema = z.object({
+const SlotRecordSchema = z.object({
   worker: AddressSchema,
   outputCommitment: Bytes32Schema,
   losses: z.array(z.number()),
 })
 
-export const RoundRecordSchema = z.object({
+const PostedRoundSchema = z.object({
   round: CountSchema,
   jobId: JobIdSchema,
   /** Of the posting. */
   tx: Bytes32Schema,
   escrow: Uint96Schema,
+})
+
+const RoundRecordSchema = PostedRoundSchema.extend({
   /** Learning rates, one a step. */
   rates: z.array(z.number()),
   slots: z.array(SlotRecordSchema).min(1),
@@ -49,6 +52,8 @@ export const TrainingManifestSchema = z.object({
   /** In all, if nothing stops it. */
   rounds: z.int().min(1),
   played: z.array(RoundRecordSchema),
+  /** The next round's job, where it is under way. */
+  posted: PostedRoundSchema.optional(),
   /** Steps that are final, by who took them. */
   contributors: z.record(z.string(), CountSchema),
   /**

@@ -4,52 +4,12 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { test } from "node:test"
 import { contributions, createRunFolder, openRunFolder, readManifest, type TrainEvent, train, verifyRun } from "#client"
-import {
-  buildRoundProgram,
-  createRoundRuntime,
-  createRunner,
-  normalizeModel,
-  playRound,
-  type RoundState,
-} from "#engine"
-import { quadraticSegment } from "../../engine/rounds/support/quadratic.ts"
+import { createRunner } from "#engine"
 import { classifier } from "../../engine/support/graphs.ts"
 import { startLocalStack } from "../../worker/support/localStack.ts"
+import { playedAlone, program, SIZE, SLOTS, STEPS, smallRun } from "./support/smallRun.ts"
 
-const SIZE = 200
-const SLOTS = 4
 const ROUNDS = 3
-const STEPS = 3
-const FEE = 10n ** 16n
-
-const points = Array.from({ length: SLOTS }, (_, slot) =>
-  Float32Array.from({ length: SIZE }, (_, i) => Math.sin(i * (slot + 1)) + slot),
-)
-const program = buildRoundProgram({
-  ...quadraticSegment({ points, steps: STEPS, begin: new Float32Array(SIZE).fill(5) }),
-  slots: SLOTS,
-  compression: "int4",
-  outer: { rate: 0.7, momentum: 0.5 },
-})
-const rateOf = (step: number) => 0.1 / (1 + step)
-
-/** The same rounds by one machine. */
-async function alone(): Promise<RoundState> {
-  const runner = createRunner()
-  try {
-    const model = (await normalizeModel({ runner }, program.model)).bytes
-    const closing = (await normalizeModel({ runner }, program.closing)).bytes
-    const runtime = await createRoundRuntime({ runner }, program, { model, closing })
-    let state = program.genesis
-    for (let round = 0; round < ROUNDS; round++) {
-      const rates = Array.from({ length: STEPS }, (_, step) => Math.fround(rateOf(round * STEPS + step)))
-      ;({ state } = await playRound(runtime, program, { state, rates, included: [true, true, true, true] }))
-    }
-    return state
-  } finally {
-    await runner.close()
-  }
-}
 
 test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashed, and the result is what one machine makes", async (t) => {
   const { client, startWorker, ready } = await startLocalStack(t, { ASSAY_LEASE_SECONDS: "20" })
@@ -72,11 +32,10 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
     sources: {},
   })
   const events: TrainEvent[] = []
-  const begun = { program, rateOf, title: "a run", fee: FEE, auditRate: 2_000 }
   const run = await train(
     { client, runner },
     {
-      ...begun,
+      ...smallRun,
       run: folder.run,
       rounds: ROUNDS - 1,
       keep: folder.save,
@@ -96,8 +55,8 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
   // What was kept is enough to go on from, in another process.
   const reopened = await openRunFolder(dir)
   assert.deepEqual(reopened.run, run)
-  const ended = await train({ client, runner }, { ...begun, run: reopened.run, rounds: ROUNDS, keep: reopened.save })
-  assert.deepEqual(ended.state, await alone(), "not a bit differs from the run of one machine")
+  const ended = await train({ client, runner }, { ...smallRun, run: reopened.run, rounds: ROUNDS, keep: reopened.save })
+  assert.deepEqual(ended.state, await playedAlone(runner, ROUNDS), "not a bit differs from the run of one machine")
   assert.ok(ended.rounds.length === ROUNDS && ended.rounds.every(({ final }) => final))
   const steps = [...contributions(ended).values()].reduce((sum, one) => sum + one, 0)
   assert.equal(steps, ROUNDS * SLOTS * STEPS)

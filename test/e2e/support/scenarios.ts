@@ -1,9 +1,11 @@
 import assert from "node:assert/strict"
 import { join } from "node:path"
 import { after, before, describe, test } from "node:test"
-import type { TaskOutput } from "#client"
+import { type TaskOutput, train } from "#client"
+import { createRunner } from "#engine"
 import { characterOf } from "../../../examples/glyphs/index.ts"
 import type { RunningWorker } from "../../../scripts/shared/stack.ts"
+import { playedAlone, smallRun } from "../../client/training/support/smallRun.ts"
 import { isFinal, openStage, type PostedJob, paidFor, ROOT, SHARD_SIZE, type Stage, slashedOf } from "./stage.ts"
 
 export type ScenarioParams = {
@@ -21,6 +23,7 @@ const FEE = 10n ** 16n
 /** Every leaf is computed again, so that a cheat is caught with certainty and not with luck. */
 const ALL = 10_000
 const FIFTH = 2_000
+const ROUNDS = 3
 
 const pause = (worker: RunningWorker) => worker.child.kill("SIGUSR1")
 const resume = (worker: RunningWorker) => worker.child.kill("SIGUSR2")
@@ -118,6 +121,33 @@ export function scenarios({ stores, skip, open }: ScenarioParams): void {
       await settled(stage, job)
       await assertRight(stage, job)
       for (const worker of stage.honest) assert.equal(await slashedOf(stage, worker.account), 0n, worker.role)
+    })
+
+    test("training: the coordinator is killed in mid-round and a worker leaves; the run ends with the bits of one machine", async (t) => {
+      const runner = createRunner()
+      t.after(() => runner.close())
+      const [leaver] = stage.honest
+      let restarted: Promise<void> | undefined
+      const { state, rounds } = await train(
+        { client: stage.client, runner },
+        {
+          ...smallRun,
+          rounds: ROUNDS,
+          fund: (escrow) => stage.fund(escrow),
+          keep: async () => {},
+          onEvent(event) {
+            if (event.kind !== "posted") return
+            if (event.round === 1) restarted = killCoordinator(stage).then(() => stage.startCoordinator())
+            if (event.round === 2) pause(leaver!)
+          },
+        },
+      )
+      await restarted
+      resume(leaver!)
+      assert.ok(restarted !== undefined)
+      assert.deepEqual(state, await playedAlone(runner, ROUNDS))
+      assert.ok(rounds.every(({ final }) => final))
+      assert.ok(await stage.conserved())
     })
 
     test("silent coordinator: workers commit for themselves, are audited, and are paid (R18)", async () => {

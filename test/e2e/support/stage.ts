@@ -30,6 +30,8 @@ export type Stage = {
   /** What workers said, by role, in order. */
   readonly events: Map<string, ChildEvent[]>
   post(params: { tasks: number; seed: number; auditRate: number }): Promise<PostedJob>
+  /** Tokens for what the client posts by itself. */
+  fund(amount: bigint): Promise<void>
   startWorker(plan: WorkerPlan): Promise<RunningWorker>
   startCoordinator(env?: Record<string, string>): Promise<void>
   /** Waits for something that processes do in their own time. */
@@ -73,6 +75,10 @@ export async function openStage({ env = {}, honest, seats }: OpenStageParams): P
     const client = await createClient({ rpcUrl, coordinatorUrl: coordinator.url, deployment, account })
     const { bytes: model } = await readGlyphModel()
 
+    const fund = async (amount: bigint) => {
+      await ensureTokens(fundDeps, account, amount)
+    }
+
     return {
       stack,
       client,
@@ -92,10 +98,11 @@ export async function openStage({ env = {}, honest, seats }: OpenStageParams): P
           fee: 10n ** 16n,
         }
         const prepared = await client.prepare(request)
-        await ensureTokens(fundDeps, account, prepared.quote.escrow)
+        await fund(prepared.quote.escrow)
         const { jobId, escrow } = await client.post(prepared)
         return { jobId, escrow, inputs }
       },
+      fund,
       startWorker: (plan) => stack.startWorker(plan),
       async startCoordinator(more = {}) {
         await stack.startCoordinator(coordinatorPort, more)

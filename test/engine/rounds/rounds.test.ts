@@ -80,7 +80,7 @@ test("R34: every slot computes the next state, and one that says another is name
   const { state, outputs } = await playRound(runtime, program, { state: program.genesis, rates: RATES, included: ALL })
   const first = await playRound(runtime, program, { state, rates: RATES, included: ALL })
   const poisoned = first.outputs.map((tensors) => ({ ...tensors }))
-  poisoned[3]!["parameters_next"] = outputs[3]!["parameters_next"]!
+  poisoned[3]!.parameters_next = outputs[3]!.parameters_next!
   const expected = await runtime.close(state, ALL)
   assert.throws(
     () => nextState(program.ports, { state, outputs: poisoned, expected }),
