@@ -10,4 +10,5 @@ export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   audit: async () => (await import("./audit.ts")).audit(),
   commit: async () => (await import("./commit.ts")).commit(),
   exact: async () => (await import("./exact.ts")).exact(),
+  step: async () => (await import("./step.ts")).step(),
 }
