@@ -11,4 +11,5 @@ export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   commit: async () => (await import("./commit.ts")).commit(),
   traffic: async () => (await import("./traffic.ts")).traffic(),
   exact: async () => (await import("./exact.ts")).exact(),
+  step: async () => (await import("./step.ts")).step(),
 }

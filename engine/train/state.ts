@@ -1,11 +1,12 @@
 import { type Hex, zeroHash } from "viem"
-import { dtypeOfOnnxNumber, elementCount, inputCommitment, type Tensor } from "#protocol"
+import { inputCommitment, type Tensor } from "#protocol"
 import { engineError } from "../errors.ts"
 import { readModel } from "../onnx/readModel.ts"
 import { writeModel } from "../onnx/writeModel.ts"
-import { attributesOf } from "../program/compileProgram.ts"
 import { int64s, newElements, tensorOf } from "../program/elements.ts"
+import { sameDims } from "../program/values.ts"
 import type { Segment } from "./buildStep.ts"
+import { modelSpec } from "./modelSpec.ts"
 import { type Parameter, packTensors, unpackTensors } from "./parameters.ts"
 
 /** A training's state: tensors in the order of `Segment.state`. */
@@ -35,30 +36,15 @@ export function stateCommitment(state: TrainingState): Hex {
   return inputCommitment(zeroHash, state)
 }
 
-/** The model with other values in the named initializers, as float32 of the same shapes. */
+/** The model with trained values in the named initializers. Throws E_TRAIN_NAME where it lacks one of that shape. */
 export function withParameters(model: Uint8Array, parameters: readonly Parameter[], p: Tensor): Uint8Array {
-  const { graph, opsets, irVersion, metadata } = readModel(model)
+  const spec = modelSpec(readModel(model))
   const learned = unpackTensors(parameters, p)
-  for (const { name, dims } of parameters) {
-    const place = graph.initializers.find((other) => other.name === name)
-    if (!place || elementCount(place.dims) !== elementCount(dims))
+  for (const { name, dims } of parameters)
+    if (!sameDims(spec.initializers?.[name]?.dims ?? [-1], dims))
       throw engineError("E_TRAIN_NAME", `the model has no initializer "${name}" of shape [${dims}]`, {
         remedy: "give the model that was trained, or one with the same parameters",
         input: name,
       })
-  }
-  const values = (list: typeof graph.inputs) =>
-    list.map(({ name, elementType, dims }) => ({ name, dtype: dtypeOfOnnxNumber(elementType)!, dims: dims ?? [] }))
-  return writeModel({
-    name: graph.name,
-    nodes: graph.nodes.map((node) => ({ ...node, attributes: attributesOf(node.attributes) })),
-    inputs: values(graph.inputs),
-    outputs: values(graph.outputs),
-    initializers: Object.fromEntries(
-      graph.initializers.map((initializer) => [initializer.name, learned.get(initializer.name) ?? initializer.read()]),
-    ),
-    opset: opsets.find(({ domain }) => domain === "")?.version,
-    irVersion,
-    metadata: Object.fromEntries(metadata),
-  })
+  return writeModel({ ...spec, initializers: { ...spec.initializers, ...Object.fromEntries(learned) } })
 }
