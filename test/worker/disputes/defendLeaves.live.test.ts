@@ -26,7 +26,6 @@ import { createLeafDefence } from "../../../worker/disputes/defendLeaves.ts"
 import { createEvents } from "../../../worker/events.ts"
 import { createHasher } from "../../../worker/hashing/hasher.ts"
 import type { LeaseRecord } from "../../../worker/records/record.ts"
-import { createCoinFetch } from "../../../worker/settlement/fetchCoins.ts"
 import { type Disputes, inputOf, openDisputes, type Staged, WRONG_TASK } from "../../coordinator/support/disputedJob.ts"
 import { missingArtifacts } from "../../coordinator/support/localChain.ts"
 
@@ -142,22 +141,6 @@ test("a worker answers a false challenge by itself, to the last byte, and wins w
     const ended = parseEventLogs({ abi: disputeGameAbi, logs, eventName: "DisputeEnded" })
     assert.equal(ended.length, 1)
     assert.equal(ended[0]!.args.outcome, 2)
-    const mover = staged.worker.address
-    const fetchCoins = createCoinFetch({
-      chain,
-      sender: createSender(chain, staged.worker.account),
-      account: mover,
-      events: createEvents((event) => told.push(event)),
-    })
-    const before = await reader.getBalance({ address: mover })
-    await fetchCoins()
-    assert.equal(await chain.game.read.movesOf([disputeId, mover]), 0n, "its share is claimed")
-    assert.equal(await chain.game.read.coinsOf([mover]), 0n, "and taken")
-    const fetched = told.filter((event) => event.kind === "coins")
-    assert.equal(fetched.length, 1)
-    assert.ok((await reader.getBalance({ address: mover })) > before, "for less gas than it brings")
-    await fetchCoins()
-    assert.equal(told.filter((event) => event.kind === "coins").length, 1, "and not twice")
     const moves = told.filter((event) => event.kind === "disputed").map((event) => event.move)
     assert.deepEqual(moves.slice(0, 4), ["publish", "reveal", "revealTensor", "revealChunk"])
     assert.deepEqual(
