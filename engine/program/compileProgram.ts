@@ -17,7 +17,7 @@ import { nodeLabel } from "../model/marketRules.ts"
 import { digestNamesOf } from "../model/modelInterface.ts"
 import { readModel } from "../onnx/readModel.ts"
 import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxValueInfo } from "../onnx/types.ts"
-import { type AttributeSpec, type ModelSpec, type ValueSpec, writeModel } from "../onnx/writeModel.ts"
+import { type AttributeSpec, type ModelSpec, type NodeSpec, type ValueSpec, writeModel } from "../onnx/writeModel.ts"
 import { elementsOf, newElements, tensorOf } from "./elements.ts"
 import { anyOf, factsOf, factsOfConstant } from "./facts.ts"
 import { NotPrimitive, PROGRAM_TYPES, type Primitive, type PrimitiveOperand, primitiveOf } from "./primitive.ts"
@@ -185,13 +185,7 @@ function assertCanonical(bytes: Uint8Array, model: OnnxModel): void {
 function specOf({ graph, metadata }: OnnxModel): ModelSpec {
   return {
     name: graph.name,
-    nodes: graph.nodes.map(({ op, name, inputs, outputs, attributes }) => ({
-      op,
-      name,
-      inputs,
-      outputs,
-      attributes: attributesOf(attributes),
-    })),
+    nodes: nodeSpecs(graph),
     inputs: graph.inputs.map(staticSpec),
     outputs: graph.outputs.map(staticSpec),
     initializers: Object.fromEntries(graph.initializers.map((initializer) => [initializer.name, initializer.read()])),
@@ -199,6 +193,17 @@ function specOf({ graph, metadata }: OnnxModel): ModelSpec {
     irVersion: PROGRAM_IR_VERSION,
     metadata: Object.fromEntries(metadata),
   }
+}
+
+/** Nodes as our writer takes them. */
+export function nodeSpecs({ nodes }: OnnxModel["graph"]): NodeSpec[] {
+  return nodes.map(({ op, name, inputs, outputs, attributes }) => ({
+    op,
+    name,
+    inputs,
+    outputs,
+    attributes: attributesOf(attributes),
+  }))
 }
 
 export function attributesOf(attributes: ReadonlyMap<string, OnnxAttribute>): Attributes {

@@ -2,7 +2,7 @@ import type { Dtype, Tensor } from "#protocol"
 import { readModelInterface } from "../model/modelInterface.ts"
 import { readModel } from "../onnx/readModel.ts"
 import { type NodeSpec, type ValueSpec, writeModel } from "../onnx/writeModel.ts"
-import { attributesOf } from "../program/compileProgram.ts"
+import { nodeSpecs } from "../program/compileProgram.ts"
 import { floats, int64s, newElements, tensorOf } from "../program/elements.ts"
 import type { Segment } from "../train/buildStep.ts"
 import { aggregate, type OuterOptimizer } from "./aggregate.ts"
@@ -208,13 +208,12 @@ function padded(g: Nodes, value: string, { size, chunks }: { size: number; chunk
 function inline(bytes: Uint8Array, prefix: string, inputs: Readonly<Record<string, string>>) {
   const { graph } = readModel(bytes)
   const rename = (name: string): string => (name === "" ? "" : (inputs[name] ?? `${prefix}.${name}`))
-  const nodes = graph.nodes.map(
+  const nodes = nodeSpecs(graph).map(
     (node): NodeSpec => ({
-      op: node.op,
+      ...node,
       name: `${prefix}.${node.name}`,
       inputs: node.inputs.map(rename),
       outputs: node.outputs.map(rename),
-      attributes: attributesOf(node.attributes),
     }),
   )
   const initializers = Object.fromEntries(graph.initializers.map((tensor) => [rename(tensor.name), tensor.read()]))

@@ -2,7 +2,7 @@ import { dtypeOfOnnxNumber } from "#protocol"
 import { engineError } from "../errors.ts"
 import type { OnnxModel, OnnxValueInfo } from "../onnx/types.ts"
 import type { ModelSpec, ValueSpec } from "../onnx/writeModel.ts"
-import { attributesOf } from "../program/compileProgram.ts"
+import { nodeSpecs } from "../program/compileProgram.ts"
 
 /**
  * A model as our writer takes it, so that it can be written again with something changed.
@@ -20,13 +20,7 @@ export function modelSpec({ graph, opsets, irVersion, metadata }: OnnxModel): Mo
     )
   return {
     name: graph.name,
-    nodes: graph.nodes.map(({ op, name, inputs, outputs, attributes }) => ({
-      op,
-      name,
-      inputs,
-      outputs,
-      attributes: attributesOf(attributes),
-    })),
+    nodes: nodeSpecs(graph),
     inputs: graph.inputs.map(valueSpec),
     outputs: graph.outputs.map(valueSpec),
     initializers: Object.fromEntries(graph.initializers.map((initializer) => [initializer.name, initializer.read()])),
