@@ -9,7 +9,6 @@ import {
   createRunner,
   elementsOf,
   initialState,
-  normalizeModel,
   type OuterOptimizer,
   type Parameter,
   playRound,
@@ -98,9 +97,7 @@ async function together(runner: Runner, { seed, compression, outer, peak }: Plan
   const segment = buildSegment(training, STEPS)
   const [begin] = initialState(segment, training.model)
   const program = buildRoundProgram({ segment, begin: begin!, slots: SLOTS, compression, outer })
-  const model = (await normalizeModel({ runner }, program.model)).bytes
-  const closing = (await normalizeModel({ runner }, program.closing)).bytes
-  const runtime = await createRoundRuntime({ runner }, program, { model, closing })
+  const runtime = createRoundRuntime({ runner }, program)
   const included = Array.from({ length: SLOTS }, () => true)
   let state = program.genesis
   for (let round = 0; round < ROUNDS; round++) {

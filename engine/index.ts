@@ -33,6 +33,7 @@ export {
   type RoundProgram,
   type RoundProgramParams,
   roundPorts,
+  roundTasks,
   scheduled,
 } from "./rounds/roundProgram.ts"
 export { checkSlot, inputsOf, nextState, type RoundState, type Tensors } from "./rounds/roundState.ts"

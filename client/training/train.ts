@@ -3,16 +3,14 @@ import {
   checkSlot,
   createRoundRuntime,
   elementsOf,
-  inputsOf,
   nextState,
-  normalizeModel,
   type PreparedModel,
   prepareModel,
   type RoundProgram,
   type RoundRuntime,
   type RoundState,
   type Runner,
-  scheduled,
+  roundTasks,
 } from "#engine"
 import { formatJobId, isCodedError, type JobView, type Tensor } from "#protocol"
 import type { Client } from "../createClient.ts"
@@ -74,8 +72,7 @@ export async function train(deps: TrainDeps, params: TrainParams): Promise<Train
   const { client, runner } = deps
   const { program, rounds, keep, onEvent, signal } = params
   const prepared = await prepareModel({ runner }, program.model)
-  const closing = (await normalizeModel({ runner }, program.closing)).bytes
-  const runtime = await createRoundRuntime({ runner }, program, { model: prepared.bytes, closing })
+  const runtime = createRoundRuntime({ runner }, program)
   let run = params.run
   const outputsOf = (jobId: bigint) => patiently(() => client.results(jobId, signal ? { signal } : {}), signal)
 
@@ -119,13 +116,9 @@ type Playing = TrainDeps & { readonly prepared: PreparedModel; readonly runtime:
 async function postRound({ client, prepared }: Playing, params: TrainParams, state: RoundState): Promise<PostedRound> {
   const { program, fund, onEvent, signal } = params
   const { round } = state
-  const { rates, included } = scheduleOf(params, round)
   const wish = {
     model: prepared,
-    tasks: included.map((_, slot) => ({
-      ...inputsOf(state, slot),
-      ...scheduled(program, { slot, rates, included }),
-    })),
+    tasks: roundTasks(program, state, scheduleOf(params, round)),
     shardSize: 1,
     title: `${params.title}, round ${round}`,
     ...(params.fee === undefined ? {} : { fee: params.fee }),

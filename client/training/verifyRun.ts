@@ -1,14 +1,12 @@
 import {
   checkSlot,
   createRoundRuntime,
-  inputsOf,
   nextState,
-  normalizeModel,
   type PreparedModel,
   prepareModel,
   type RoundState,
   type Runner,
-  scheduled,
+  roundTasks,
 } from "#engine"
 import { formatJobId, isCodedError, type TrainingManifest } from "#protocol"
 import type { Client } from "../createClient.ts"
@@ -33,8 +31,7 @@ export async function verifyRun(
 ): Promise<VerifyJobResult> {
   const { program } = plan
   const model = await prepareModel({ runner }, program.model)
-  const closing = (await normalizeModel({ runner }, program.closing)).bytes
-  const runtime = await createRoundRuntime({ runner }, program, { model: model.bytes, closing })
+  const runtime = createRoundRuntime({ runner }, program)
   const included = Array.from({ length: program.slots }, () => true)
   const checks: Check[] = []
   let state: RoundState = program.genesis
@@ -104,10 +101,7 @@ type LinkParams = {
 
 async function linkCheck(client: Client, params: LinkParams): Promise<Check> {
   const { name, jobId, model, state, rates, included, program } = params
-  const tasks = included.map((_, slot) => ({
-    ...inputsOf(state, slot),
-    ...scheduled(program, { slot, rates, included }),
-  }))
+  const tasks = roundTasks(program, state, { rates, included })
   const same = await client.isPlanOf(jobId, { model, tasks })
   const detail = same
     ? "program and inputs are what follows from the round before"

@@ -18,14 +18,10 @@ export type SlotGiven = {
   readonly included: readonly boolean[]
 }
 
-/** Rounds on this machine, by the very programs that a job's workers run. `program.model` must be normalized by then. */
-export async function createRoundRuntime(
-  { runner }: { readonly runner: Runner },
-  program: RoundProgram,
-  { model, closing }: { readonly model: Uint8Array; readonly closing: Uint8Array },
-): Promise<RoundRuntime> {
-  const task = await load(runner, model)
-  const close = await load(runner, closing)
+/** Rounds on this machine, by the very programs that a job's workers run; each is normalized when it is first needed. */
+export function createRoundRuntime({ runner }: { readonly runner: Runner }, program: RoundProgram): RoundRuntime {
+  const task = opened(runner, program.model)
+  const close = opened(runner, program.closing)
   return {
     async close(state, included) {
       const found = await close({ ...state.shared, ...state.gathered, weights: weightsOf(included) })
@@ -53,16 +49,18 @@ export async function closeRun(
   program: RoundProgram,
   state: RoundState,
 ): Promise<Tensor> {
-  const closing = (await normalizeModel({ runner }, program.closing)).bytes
-  const runtime = await createRoundRuntime({ runner }, program, { model: program.model, closing })
+  const runtime = createRoundRuntime({ runner }, program)
   const included = Array.from({ length: program.slots }, () => true)
   return parametersOf(program, await runtime.close(state, included))
 }
 
-async function load(runner: Runner, bytes: Uint8Array): Promise<(inputs: Tensors) => Promise<Tensors>> {
-  const { inputs, outputs } = readModelInterface(bytes)
-  const sha256 = `0x${createHash("sha256").update(bytes).digest("hex")}` as const
+function opened(runner: Runner, model: Uint8Array): (inputs: Tensors) => Promise<Tensors> {
+  let normalized: Promise<Uint8Array> | undefined
   return async (given) => {
+    normalized ??= normalizeModel({ runner }, model).then(({ bytes }) => bytes)
+    const bytes = await normalized
+    const { inputs, outputs } = readModelInterface(bytes)
+    const sha256 = `0x${createHash("sha256").update(bytes).digest("hex")}` as const
     await runner.load(bytes, sha256)
     const results = await runner.run(
       sha256,

@@ -8,7 +8,7 @@ import type { Segment } from "../train/buildStep.ts"
 import { aggregate, type OuterOptimizer } from "./aggregate.ts"
 import { CHUNK, type Compression, codeShapes, compress, decompress } from "./compression.ts"
 import { createNodes, type Nodes } from "./nodes.ts"
-import { nextOf, type RoundPorts, type RoundState, type Tensors } from "./roundState.ts"
+import { inputsOf, nextOf, type RoundPorts, type RoundState, type Tensors } from "./roundState.ts"
 
 export type RoundProgramParams = {
   readonly segment: Pick<Segment, "bytes" | "steps" | "state">
@@ -126,6 +126,15 @@ export function scheduled(
   { slot, rates, included }: { slot: number; rates: readonly number[]; included: readonly boolean[] },
 ): Tensors {
   return { slot: int64s([slot]), rates: floats([program.steps], rates), weights: weightsOf(included) }
+}
+
+/** Every slot's inputs of a round: what its job is posted with, and what verifying it expects. */
+export function roundTasks(
+  program: RoundProgram,
+  state: RoundState,
+  { rates, included }: { readonly rates: readonly number[]; readonly included: readonly boolean[] },
+): Tensors[] {
+  return included.map((_, slot) => ({ ...inputsOf(state, slot), ...scheduled(program, { slot, rates, included }) }))
 }
 
 export function weightsOf(included: readonly boolean[]): Tensor {

@@ -40,7 +40,7 @@ async function open(compression: Compression) {
     model: (await normalizeModel({ runner }, program.model)).bytes,
     closing: (await normalizeModel({ runner }, program.closing)).bytes,
   }
-  return { program, normalized, runtime: await createRoundRuntime({ runner }, program, normalized) }
+  return { program, normalized, runtime: createRoundRuntime({ runner }, program) }
 }
 
 for (const compression of COMPRESSIONS) {

@@ -1,5 +1,5 @@
 import { beginRun } from "#client"
-import { buildRoundProgram, createRoundRuntime, normalizeModel, playRound, type RoundState, type Runner } from "#engine"
+import { buildRoundProgram, createRoundRuntime, playRound, type RoundState, type Runner } from "#engine"
 import { quadraticSegment } from "../../../engine/rounds/support/quadratic.ts"
 
 export const SIZE = 200
@@ -29,9 +29,7 @@ export const smallRun = {
 
 /** The state that the same rounds come to on one machine. */
 export async function playedAlone(runner: Runner, rounds: number): Promise<RoundState> {
-  const model = (await normalizeModel({ runner }, program.model)).bytes
-  const closing = (await normalizeModel({ runner }, program.closing)).bytes
-  const runtime = await createRoundRuntime({ runner }, program, { model, closing })
+  const runtime = createRoundRuntime({ runner }, program)
   const included = Array.from({ length: SLOTS }, () => true)
   let state = program.genesis
   for (let round = 0; round < rounds; round++) {
