@@ -98,11 +98,10 @@ async function together(runner: Runner, { seed, compression, outer, peak }: Plan
   const [begin] = initialState(segment, training.model)
   const program = buildRoundProgram({ segment, begin: begin!, slots: SLOTS, compression, outer })
   const runtime = createRoundRuntime({ runner }, program)
-  const included = Array.from({ length: SLOTS }, () => true)
   let state = program.genesis
   for (let round = 0; round < ROUNDS; round++) {
     const rates = elementsOf(cosineRates({ peak, warmUp: WARM_UP, total: ROUNDS * STEPS }, round * STEPS, STEPS))
-    ;({ state } = await playRound(runtime, program, { state, rates: [...(rates as Float32Array)], included }))
+    ;({ state } = await playRound(runtime, program, { state, rates: [...(rates as Float32Array)] }))
   }
   return judge(runner, segment.parameters, await closeRun({ runner }, program, state))
 }

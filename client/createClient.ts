@@ -10,6 +10,7 @@ import {
   type JobSummary,
   type JobView,
   JobViewSchema,
+  jobIdOf,
   type MemoryTier,
   marketAbi,
   marketDomain,
@@ -25,7 +26,7 @@ import { clientError } from "./errors.ts"
 import { createCoordinator } from "./http/coordinator.ts"
 import { fetchResults, type TaskOutput } from "./jobs/fetchResults.ts"
 import { type FollowJobParams, followJob } from "./jobs/followJob.ts"
-import { deriveJobSalt, readPostedJob } from "./jobs/jobSalt.ts"
+import { deriveJobSalt, findPostedJob, readPostedJob } from "./jobs/jobSalt.ts"
 import { commitTasks, type JobPlan, planJob, type TaskInputs } from "./jobs/planJob.ts"
 import { type PostJobResult, postJob } from "./jobs/postJob.ts"
 import { chooseCapability, chooseShardSize, type PriceWishes, priceJob } from "./jobs/price.ts"
@@ -49,11 +50,20 @@ export type JobRequest = PriceWishes & {
   readonly shardSize?: number
   /** From now, in chain time. */
   readonly deadlineSeconds?: number
+  /** Of a job that may have been posted before: what has its nonce and its deadline has its id, and is paid once. */
+  readonly again?: Pick<Prepared, "nonce" | "deadline">
   readonly title?: string
 }
 
 /** A job ready to be posted, and what it would cost; nothing has been spent or sent. */
-export type Prepared = { readonly plan: JobPlan; readonly quote: Quote; readonly nonce: bigint }
+export type Prepared = {
+  readonly jobId: bigint
+  readonly plan: JobPlan
+  readonly quote: Quote
+  readonly nonce: bigint
+  /** Chain time in seconds. */
+  readonly deadline: bigint
+}
 
 export type WhySubject =
   | { readonly kind: "job"; readonly jobId: bigint }
@@ -69,6 +79,8 @@ export type Client = {
   quote(request: JobRequest): Promise<Quote>
   /** Locks the escrow. */
   post(request: JobRequest | Prepared, options?: { signal?: AbortSignal }): Promise<PostJobResult>
+  /** The transaction that posted a job; undefined where none did. */
+  postingOf(jobId: bigint): Promise<Hex | undefined>
   follow(jobId: bigint, options?: Omit<FollowJobParams, "jobId">): Promise<JobView>
   job(jobId: bigint): Promise<JobView>
   jobs(query?: { requester?: Address; limit?: number }): Promise<JobSummary[]>
@@ -113,7 +125,10 @@ export async function createClient(params: ClientParams): Promise<Client> {
     const model = request.model instanceof Uint8Array ? await prepareOnce(request.model) : request.model
     const shardSize = request.shardSize ?? chooseShardSize(request.tasks.length, now)
     const price = priceJob(now, request, { tasks: request.tasks.length, shardSize })
-    const nonce = BigInt(toHex(crypto.getRandomValues(new Uint8Array(8))))
+    const {
+      nonce = BigInt(toHex(crypto.getRandomValues(new Uint8Array(8)))),
+      deadline = (await chainTime()) + BigInt(request.deadlineSeconds ?? DEADLINE_SECONDS),
+    } = request.again ?? {}
     const plan = planJob({
       model,
       tasks: request.tasks,
@@ -122,11 +137,12 @@ export async function createClient(params: ClientParams): Promise<Client> {
       shardSize,
       memoryGiB: chooseCapability(now, tierOf(model)).memoryGiB,
       price,
-      deadline: (await chainTime()) + BigInt(request.deadlineSeconds ?? DEADLINE_SECONDS),
+      deadline,
       jobSalt: await deriveJobSalt(requester, deployment, nonce),
       ...(request.title === undefined ? {} : { title: request.title }),
     })
-    return { plan, quote: quoteJob(now, plan.terms), nonce }
+    const jobId = jobIdOf({ chainId: deployment.chainId, market, requester: requester.address, nonce })
+    return { jobId, plan, quote: quoteJob(now, plan.terms), nonce, deadline }
   }
 
   async function withRunner<T>(run: (deps: DisputeTaskDeps) => Promise<T>): Promise<T> {
@@ -150,6 +166,7 @@ export async function createClient(params: ClientParams): Promise<Client> {
       const prepared = "plan" in request ? request : await prepare(request)
       return postJob({ chain, coordinator, account: spender(), deployment }, prepared, signal)
     },
+    postingOf: async (jobId) => (await findPostedJob(chain, deployment, jobId))?.tx,
     follow: (jobId, options = {}) => followJob(coordinator, { ...options, jobId }),
     job: (jobId) => coordinator.get(`/v1/jobs/${formatJobId(jobId)}`, JobViewSchema),
     async jobs({ requester, limit = 50 } = {}) {

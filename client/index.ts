@@ -15,9 +15,18 @@ export { readConservation } from "./payouts/conservation.ts"
 export type { LedgerEntry } from "./payouts/ledger.ts"
 export { buildLedger } from "./payouts/ledger.ts"
 export type { Payout } from "./payouts/readPayouts.ts"
+export { replayRun } from "./training/replayRun.ts"
 export { createRunFolder, openRunFolder, type RunFolder, type RunPlan, readManifest } from "./training/runFolder.ts"
 export { type TrainEvent, type TrainParams, train } from "./training/train.ts"
-export { beginRun, contributions, type RoundRecord, type SlotRecord, type TrainingRun } from "./training/trainingRun.ts"
+export { trainedModel } from "./training/trainedModel.ts"
+export {
+  beginRun,
+  contributions,
+  meanLoss,
+  type RoundRecord,
+  type SlotRecord,
+  type TrainingRun,
+} from "./training/trainingRun.ts"
 export { verifyRun } from "./training/verifyRun.ts"
 export type { Check } from "./verify/check.ts"
 export type { VerifyJobResult } from "./verify/verifyJob.ts"

@@ -75,3 +75,4 @@ export { type Parameter, parameterCount, trainableParameters, unpackTensors } fr
 export { createSampleOrder, type SampleOrder, samplesOf } from "./train/sampleOrder.ts"
 export { cosineRates, type Schedule } from "./train/schedule.ts"
 export { initialState, stateCommitment, type TrainingState, withParameters } from "./train/state.ts"
+export { trainAlone } from "./train/trainAlone.ts"

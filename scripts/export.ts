@@ -1,10 +1,9 @@
 import { writeFile } from "node:fs/promises"
 import type { Command } from "commander"
-import { openRunFolder } from "#client"
+import { openRunFolder, trainedModel } from "#client"
 import { createRunner } from "#engine"
 import { action } from "./shared/action.ts"
 import { usageError } from "./shared/errors.ts"
-import { trainedModel } from "./shared/trainedModel.ts"
 
 export function configure(command: Command): void {
   command

@@ -1,28 +1,40 @@
+import { writeFile } from "node:fs/promises"
 import type { Command } from "commander"
-import { readManifest } from "#client"
+import { meanLoss, readManifest } from "#client"
 import { formatJobId } from "#protocol"
 import { action } from "./shared/action.ts"
+import { readBaseline } from "./shared/baseline.ts"
+import { plotLosses } from "./shared/plotLosses.ts"
+
+type Options = { plot?: string; against?: string }
 
 export function configure(command: Command): void {
   command
     .description("Where a trained model came from: its rounds, jobs, losses, and who is credited with which share.")
     .argument("<run>", "the run's folder")
+    .option("--plot <file.svg>", "draw its losses, step by step")
+    .option("--against <dir>", "in the same plot, what `assay train --alone` came to there")
     .action(
-      action(async ({ out }, _options, [dir = ""]) => {
+      action<Options>(async ({ out }, { plot, against }, [dir = ""]) => {
         const { title, program, rounds, played, contributors, sources } = await readManifest(dir)
         const steps = Object.values(contributors).reduce((sum, one) => sum + one, 0)
         const shares = Object.entries(contributors)
           .map(([account, own]) => ({ account, steps: own, share: own / steps }))
           .sort((a, b) => b.steps - a.steps)
-        const curve = played.map(({ round, jobId, final, slots }) => {
-          const losses = slots.flatMap((slot) => slot.losses)
-          return {
-            round,
-            jobId: formatJobId(jobId),
-            final,
-            loss: losses.reduce((sum, one) => sum + one, 0) / losses.length,
-          }
-        })
+        const curve = played.map((record) => ({
+          round: record.round,
+          jobId: formatJobId(record.jobId),
+          final: record.final,
+          loss: meanLoss(record),
+        }))
+        if (plot !== undefined) {
+          const curves = [
+            { name: `${program.slots} slots, ${title}`, losses: stepLosses(played, program.steps) },
+            ...(against === undefined ? [] : [await readBaseline(against)]),
+          ]
+          await writeFile(plot, plotLosses(curves))
+          out.say(`${plot}: the losses of ${played.length * program.steps} steps`)
+        }
         const trained = program.parameters.reduce((sum, { dims }) => sum + dims.reduce((a, b) => a * b, 1), 0)
         out.result({ title, parameters: trained, rounds, played: curve, shares, sources }, () =>
           [
@@ -39,4 +51,17 @@ export function configure(command: Command): void {
         )
       }),
     )
+}
+
+type Played = Awaited<ReturnType<typeof readManifest>>["played"]
+
+/** Mean over the slots that are in, a number a step. */
+function stepLosses(played: Played, steps: number): number[] {
+  return played.flatMap(({ slots }) => {
+    const used = slots.filter((slot) => slot !== null)
+    return Array.from(
+      { length: steps },
+      (_, step) => used.reduce((sum, { losses }) => sum + losses[step]!, 0) / used.length,
+    )
+  })
 }

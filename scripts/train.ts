@@ -1,30 +1,31 @@
 import { existsSync } from "node:fs"
-import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Command } from "commander"
 import {
   type Client,
   contributions,
   createRunFolder,
+  meanLoss,
   openRunFolder,
   type RunFolder,
   type TrainEvent,
   type TrainingRun,
   train,
+  trainedModel,
 } from "#client"
-import { createRunner } from "#engine"
+import { createRunner, trainAlone, withParameters } from "#engine"
 import { formatJobId } from "#protocol"
 import { isLocal } from "./shared/accounts.ts"
 import { action, type Context } from "./shared/action.ts"
+import { writeBaseline } from "./shared/baseline.ts"
 import { CliError, usageError } from "./shared/errors.ts"
 import { ensureTokens } from "./shared/funds.ts"
 import { openSpender } from "./shared/openClient.ts"
 import { amount, formatAmount } from "./shared/output.ts"
 import { confirm } from "./shared/prompt.ts"
-import { readTrainConfig } from "./shared/trainConfig.ts"
-import { trainedModel } from "./shared/trainedModel.ts"
+import { readTrainConfig, type TrainConfig } from "./shared/trainConfig.ts"
 
-type Options = { config?: string; wait?: boolean; out?: string }
+type Options = { config?: string; wait?: boolean; out?: string; alone?: boolean }
 
 export function configure(command: Command): void {
   command
@@ -33,14 +34,17 @@ export function configure(command: Command): void {
     )
     .option("--config <run.json>", "model, data, loss, optimizer, rounds, slots, compression, fee")
     .option("--wait", "go on to the last round; without it one round is played")
-    .option("--out <dir>", "the run's folder (default: the configuration's name and -run)")
+    .option("--alone", "train on this machine instead, one stream, nothing compressed, nothing posted: a baseline")
+    .option("--out <dir>", "the run's folder (default: the configuration's name and -run, or -alone)")
     .action(action<Options>(trainCommand))
 }
 
 async function trainCommand(context: Context, options: Options): Promise<void> {
   const { out, signal } = context
   if (options.config === undefined) throw usageError("E_USAGE", "name the configuration with --config run.json")
-  const { plan, rateOf, money } = await readTrainConfig(options.config)
+  const config = await readTrainConfig(options.config)
+  if (options.alone) return alone(context, config, options.out ?? options.config.replace(/(\.json)?$/, "-alone"))
+  const { plan, rateOf, money, quorum } = config
   const dir = options.out ?? `${options.config.replace(/\.json$/, "")}-run`
   const folder = await openOrCreate(dir, plan)
   const { run } = folder
@@ -58,6 +62,7 @@ async function trainCommand(context: Context, options: Options): Promise<void> {
       { client, runner },
       {
         program: plan.program,
+        ...(quorum === undefined ? {} : { quorum }),
         run,
         rounds: options.wait ? plan.rounds : Math.min(run.rounds.length + 1, plan.rounds),
         rateOf,
@@ -74,10 +79,9 @@ async function trainCommand(context: Context, options: Options): Promise<void> {
       },
     )
     const done = ended.rounds.length === plan.rounds
-    const model = join(dir, "model.onnx")
-    await writeFile(model, await trainedModel({ runner }, plan, ended))
+    const model = await folder.saveModel(ended, await trainedModel({ runner }, plan, ended))
     const spent = await spentOn(client, account.address, ended)
-    const loss = lastLoss(ended)
+    const loss = meanLoss(ended.rounds.at(-1)!)
     out.result(
       {
         status: done ? "final" : "open",
@@ -103,6 +107,36 @@ async function trainCommand(context: Context, options: Options): Promise<void> {
   }
 }
 
+async function alone({ out, signal }: Context, { plan, segment, rateOf }: TrainConfig, dir: string): Promise<void> {
+  const runner = createRunner()
+  try {
+    const { p, losses } = await trainAlone(
+      { runner },
+      {
+        segment,
+        model: plan.forward,
+        segments: plan.rounds,
+        rateOf,
+        onSegment: (done, found) => out.say(`steps to ${(done + 1) * segment.steps}: loss ${mean(found).toFixed(4)}`),
+        signal,
+      },
+    )
+    const name = `one machine, ${plan.title}`
+    const model = await writeBaseline(dir, { name, losses }, withParameters(plan.forward, plan.parameters, p))
+    const loss = mean(losses.slice(-segment.steps))
+    out.result(
+      { model, steps: losses.length, loss },
+      () => `done: ${losses.length} steps, loss ${loss.toFixed(4)}; the model is ${model}`,
+    )
+  } finally {
+    await runner.close()
+  }
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
 async function openOrCreate(dir: string, plan: RunFolder["plan"]): Promise<RunFolder> {
   if (!existsSync(join(dir, "manifest.json"))) return createRunFolder(dir, plan)
   const folder = await openRunFolder(dir)
@@ -124,8 +158,11 @@ function describe(event: TrainEvent, rounds: number): string {
       return `round ${event.round}: job ${formatJobId(event.jobId)} is posted, ${formatAmount(event.escrow)} in escrow`
     case "round": {
       const { round, slots } = event.record
-      const workers = new Set(slots.map(({ worker }) => worker)).size
-      return `round ${round} of ${rounds}: loss ${event.loss.toFixed(4)}, ${slots.length} slots by ${workers} workers`
+      const used = slots.filter((slot) => slot !== null)
+      const workers = new Set(used.map(({ worker }) => worker)).size
+      const without =
+        used.length < slots.length ? `, without ${slots.length - used.length} that came too late to be used` : ""
+      return `round ${round} of ${rounds}: loss ${event.loss.toFixed(4)}, ${used.length} slots by ${workers} workers${without}`
     }
     case "final":
       return `round ${event.round} is final`
@@ -134,11 +171,6 @@ function describe(event: TrainEvent, rounds: number): string {
     case "reverted":
       return `round ${event.round} was found wrong after it had been used: the run goes back to it`
   }
-}
-
-function lastLoss({ rounds }: TrainingRun): number {
-  const losses = rounds.at(-1)?.slots.flatMap(({ losses }) => losses) ?? []
-  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length
 }
 
 /** Escrow that did not come back, of the rounds that are in the run. */

@@ -2,11 +2,14 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import type { Command } from "commander"
 import pc from "picocolors"
-import { type Client, openRunFolder, readManifest, type VerifyJobResult, verifyRun } from "#client"
+import { openRunFolder, readManifest, replayRun, type VerifyJobResult, verifyRun } from "#client"
 import { createRunner } from "#engine"
-import { action } from "./shared/action.ts"
+import { action, type Context } from "./shared/action.ts"
 import { openReader } from "./shared/openClient.ts"
 import { parseJobId } from "./shared/parse.ts"
+import { readTrainConfig } from "./shared/trainConfig.ts"
+
+type Options = { rerun?: boolean; replay?: boolean; config?: string }
 
 export function configure(command: Command): void {
   command
@@ -15,15 +18,11 @@ export function configure(command: Command): void {
     )
     .argument("<id|run>", "the job's id, or the folder of a training run")
     .option("--rerun", "also compute the sampled tasks of the job again")
+    .option("--replay", "make a run's model again on this machine, every step of it, and ask no chain")
+    .option("--config <run.json>", "what the run was made from, where its folder holds the manifest alone")
     .action(
-      action<{ rerun?: boolean }>(async (context, { rerun = false }, [subject = ""]) => {
-        const isRun = existsSync(join(subject, "manifest.json"))
-        const jobId = isRun ? 0n : parseJobId(subject)
-        const { client } = await openReader(context)
-        const { signal } = context
-        const { ok, checks } = isRun
-          ? await verifyRunIn(client, subject, signal)
-          : await client.verify(jobId, { rerun, signal })
+      action<Options>(async (context, options, [subject = ""]) => {
+        const { ok, checks } = await checksOf(context, subject, options)
         const mark = (state: boolean | null) =>
           state === null ? pc.yellow("–") : state ? pc.green("ok") : pc.red("NO")
         context.out.result({ ok, checks }, () =>
@@ -37,11 +36,23 @@ export function configure(command: Command): void {
     )
 }
 
-async function verifyRunIn(client: Client, dir: string, signal: AbortSignal): Promise<VerifyJobResult> {
-  const { plan } = await openRunFolder(dir)
+async function checksOf(
+  context: Context,
+  subject: string,
+  { rerun = false, replay = false, config }: Options,
+): Promise<VerifyJobResult> {
+  const { signal, out } = context
+  if (!existsSync(join(subject, "manifest.json"))) {
+    const jobId = parseJobId(subject)
+    return (await openReader(context)).client.verify(jobId, { rerun, signal })
+  }
+  const plan = config === undefined ? (await openRunFolder(subject)).plan : (await readTrainConfig(config)).plan
+  const manifest = await readManifest(subject)
   const runner = createRunner()
   try {
-    return await verifyRun({ client, runner }, { plan, manifest: await readManifest(dir), signal })
+    if (!replay) return await verifyRun({ ...(await openReader(context)), runner }, { plan, manifest, signal })
+    const onRound = (round: number) => out.detail(`round ${round} is made again`)
+    return await replayRun({ runner }, { plan, manifest, onRound, signal })
   } finally {
     await runner.close()
   }

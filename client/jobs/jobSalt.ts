@@ -20,6 +20,17 @@ export type PostedJob = { readonly terms: Terms; readonly nonce: bigint; readonl
 
 /** The job as the chain has it. @throws E_JOB_UNKNOWN */
 export async function readPostedJob(chain: PublicClient, deployment: Deployment, jobId: bigint): Promise<PostedJob> {
+  const job = await findPostedJob(chain, deployment, jobId)
+  if (job) return job
+  const message = `no job ${formatJobId(jobId)} was ever posted to the Market at ${deployment.contracts.market}`
+  throw clientError("E_JOB_UNKNOWN", message)
+}
+
+export async function findPostedJob(
+  chain: PublicClient,
+  deployment: Deployment,
+  jobId: bigint,
+): Promise<PostedJob | undefined> {
   const [log] = await chain.getContractEvents({
     address: deployment.contracts.market,
     abi: marketAbi,
@@ -28,10 +39,7 @@ export async function readPostedJob(chain: PublicClient, deployment: Deployment,
     fromBlock: BigInt(deployment.deployedBlock),
     strict: true,
   })
-  if (!log) {
-    const message = `no job ${formatJobId(jobId)} was ever posted to the Market at ${deployment.contracts.market}`
-    throw clientError("E_JOB_UNKNOWN", message)
-  }
+  if (!log) return undefined
   const { terms, nonce } = log.args
   return { terms, nonce, tx: log.transactionHash, block: log.blockNumber }
 }

@@ -7,7 +7,6 @@ import {
   formatJobId,
   JobSubmissionSchema,
   JobSubmittedSchema,
-  jobIdOf,
   marketAbi,
 } from "#protocol"
 import { chainTimeOf } from "../chain/connectChain.ts"
@@ -17,7 +16,7 @@ import type { Coordinator } from "../http/coordinator.ts"
 import type { JobPlan } from "./planJob.ts"
 
 /** The nonce is part of the job's id, and its salt was made from it. */
-export type PostJobParams = { readonly plan: JobPlan; readonly nonce: bigint }
+export type PostJobParams = { readonly jobId: bigint; readonly plan: JobPlan; readonly nonce: bigint }
 
 export type PostJobDeps = {
   chain: PublicClient
@@ -36,7 +35,7 @@ const PERMIT_SECONDS = 600n
  */
 export async function postJob(
   deps: PostJobDeps,
-  { plan, nonce }: PostJobParams,
+  { jobId, plan, nonce }: PostJobParams,
   signal?: AbortSignal,
 ): Promise<PostJobResult> {
   const { chain, coordinator, account, deployment } = deps
@@ -53,7 +52,6 @@ export async function postJob(
     throw clientError("E_BALANCE", message)
   }
 
-  const jobId = jobIdOf({ chainId: deployment.chainId, market, requester: account.address, nonce })
   await uploadAll(coordinator, [...plan.artifacts.values()], signal)
   const submission = z.encode(JobSubmissionSchema, { terms: plan.terms, nonce, spec: plan.spec, jobSalt: plan.jobSalt })
   const stored = await coordinator.post("/v1/jobs", JobSubmittedSchema, submission, { signal })

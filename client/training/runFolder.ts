@@ -32,6 +32,8 @@ export type RunFolder = {
   readonly run: TrainingRun
   /** Writes what has changed; the manifest last, so that it never names a state that is not there. */
   save(run: TrainingRun): Promise<void>
+  /** Also the model that it has come to. @returns where it is */
+  saveModel(run: TrainingRun, model: Uint8Array): Promise<string>
 }
 
 const MANIFEST = "manifest.json"
@@ -39,6 +41,7 @@ const PROGRAM = "program.onnx"
 const CLOSING = "closing.onnx"
 const GENESIS = "genesis.bundle"
 const FORWARD = "forward.onnx"
+const MODEL = "model.onnx"
 
 export async function createRunFolder(dir: string, plan: RunPlan): Promise<RunFolder> {
   await mkdir(dir, { recursive: true })
@@ -94,6 +97,8 @@ export async function readManifest(dir: string): Promise<TrainingManifest> {
 }
 
 function folderOf(dir: string, plan: RunPlan, begun: TrainingRun): RunFolder {
+  const write = async (manifest: TrainingManifest) =>
+    writeFile(join(dir, MANIFEST), `${JSON.stringify(z.encode(TrainingManifestSchema, manifest), null, 2)}\n`)
   return {
     plan,
     run: begun,
@@ -105,11 +110,15 @@ function folderOf(dir: string, plan: RunPlan, begun: TrainingRun): RunFolder {
         // A round that is played again may end in another state of the same number.
         await writeFile(join(dir, stateName(state.round)), encodeState(state))
       }
-      const manifest = z.encode(TrainingManifestSchema, manifestOf(plan, run))
-      await writeFile(join(dir, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
+      await write(manifestOf(plan, run))
       for (const name of there) {
         if (/^state-\d+\.bundle$/.test(name) && !names.has(name)) await rm(join(dir, name))
       }
+    },
+    async saveModel(run, model) {
+      await writeFile(join(dir, MODEL), model)
+      await write({ ...manifestOf(plan, run), model: hexOf(sha256(model)) })
+      return join(dir, MODEL)
     },
   }
 }
@@ -134,7 +143,7 @@ export function manifestOf(plan: RunPlan, run: TrainingRun): TrainingManifest {
     played: run.rounds.map(({ began: _, slots: each, rates, ...record }) => ({
       ...record,
       rates: [...rates],
-      slots: each.map(({ losses, ...slot }) => ({ ...slot, losses: [...losses] })),
+      slots: each.map((slot) => slot && { ...slot, losses: [...slot.losses] }),
     })),
     ...(run.posted ? { posted: run.posted } : {}),
     contributors: Object.fromEntries(contributions(run)),
@@ -149,12 +158,16 @@ export function stateRoots({ shared, gathered }: RoundState): TrainingManifest["
 
 const stateName = (round: number) => `state-${round}.bundle`
 
-function encodeState({ round, shared, gathered, own }: RoundState): Uint8Array {
+function encodeState({ round, shared, gathered, included, own }: RoundState): Uint8Array {
   const named = (group: string, tensors: Tensors) =>
     Object.entries(tensors).map(([name, tensor]) => ({ name: `${round}/${group}/${name}`, tensor }))
   return encodeBundle([
     ...named("shared", shared),
     ...named("gathered", gathered),
+    {
+      name: `${round}/included/slots`,
+      tensor: { dtype: "uint8", dims: [included.length], data: Uint8Array.from(included, Number) },
+    },
     ...own.flatMap((tensors, slot) => named(`slot-${slot}`, tensors)),
   ])
 }
@@ -172,6 +185,7 @@ function decodeState(bytes: Uint8Array): RoundState {
     round,
     shared: groups.get("shared") ?? {},
     gathered: groups.get("gathered") ?? {},
+    included: Array.from(groups.get("included")?.slots?.data ?? [], Boolean),
     own: own.map((_, slot) => groups.get(`slot-${slot}`) ?? {}),
   }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
+import type { Hex } from "viem"
 import {
   checkSlot,
   createRoundRuntime,
@@ -12,13 +13,15 @@ import {
   type Runner,
   roundTasks,
 } from "#engine"
-import { formatJobId, isCodedError, type JobView, type Tensor } from "#protocol"
+import { formatJobId, isCodedError, type Tensor } from "#protocol"
+import { chainTimeOf } from "../chain/connectChain.ts"
 import type { Client } from "../createClient.ts"
 import type { DisputeResult } from "../disputes/disputeLeaf.ts"
 import { clientError } from "../errors.ts"
 import type { TaskOutput } from "../jobs/fetchResults.ts"
 import { isOver } from "../jobs/followJob.ts"
 import {
+  meanLoss,
   type PostedRound,
   type RoundRecord,
   type SlotRecord,
@@ -42,6 +45,8 @@ export type TrainParams = {
   readonly fee?: bigint
   readonly auditRate?: number
   readonly title: string
+  /** After these seconds a round is closed with as few slots as this; where it is left out, all are waited for. */
+  readonly quorum?: { readonly slots: number; readonly seconds: number }
   /** Called before each round is posted; a run ends where its caller has no more (E_BALANCE). */
   readonly fund?: (escrow: bigint) => Promise<unknown>
   /** Called after each change, with what has to be kept to go on from there. */
@@ -70,83 +75,123 @@ const PATIENCE_MS = 120_000
  */
 export async function train(deps: TrainDeps, params: TrainParams): Promise<TrainingRun> {
   const { client, runner } = deps
-  const { program, rounds, keep, onEvent, signal } = params
+  const { program, rounds, onEvent, signal } = params
   const prepared = await prepareModel({ runner }, program.model)
   const runtime = createRoundRuntime({ runner }, program)
+  const playing = { ...deps, prepared, runtime }
   let run = params.run
-  const outputsOf = (jobId: bigint) => patiently(() => client.results(jobId, signal ? { signal } : {}), signal)
-
-  const settle = async () => {
-    for (const record of run.rounds) {
-      if (record.final) continue
-      const { round, jobId } = record
-      const view = await patiently(() => client.job(jobId), signal)
-      if (isUnderWay(view) && isUsable(view)) continue
-      if (isUsable(view) && isWhatWasUsed(record, await outputsOf(jobId))) {
-        run = withFinal(run, round)
-        onEvent?.({ kind: "final", round })
-        continue
-      }
-      run = withoutRoundsFrom(run, round)
-      onEvent?.({ kind: "reverted", round })
-      break
-    }
-    await keep(run)
+  const keep = async (changed: TrainingRun) => {
+    run = changed
+    await params.keep(run)
   }
 
   while (run.rounds.length < rounds || run.rounds.some(({ final }) => !final)) {
     if (run.rounds.length < rounds) {
-      const playing = { ...deps, prepared, runtime }
-      if (run.posted?.round !== run.state.round) {
-        run = withPosted(run, await postRound(playing, params, run.state))
-        await keep(run)
-      }
-      const played = await playRoundOf(playing, params, { state: run.state, posted: run.posted! })
-      run = withRound(run, played.record, played.state)
-      await keep(run)
-      onEvent?.({ kind: "round", record: played.record, loss: meanLoss(played.record.slots) })
+      const posted = await postRound(playing, params, run, keep)
+      const { record, state } = await playRoundOf(playing, params, { state: run.state, posted })
+      await keep(withRound(run, record, state))
+      onEvent?.({ kind: "round", record, loss: meanLoss(record) })
     } else await sleep(POLL_MS, undefined, { signal })
-    await settle()
+    for (const record of run.rounds) {
+      if (record.final) continue
+      const settled = await settle({ client, signal }, record)
+      if (settled === "open") continue
+      if (settled === "final") {
+        await keep(withFinal(run, record.round))
+        onEvent?.({ kind: "final", round: record.round })
+        continue
+      }
+      await keep(withoutRoundsFrom(run, record.round))
+      onEvent?.({ kind: "reverted", round: record.round })
+      break
+    }
   }
   return run
 }
 
+/** Whether what was used of a round can no longer be disputed, or was taken away and perhaps computed again unseen. */
+async function settle(
+  { client, signal }: Asking,
+  { jobId, slots }: RoundRecord,
+): Promise<"open" | "final" | "changed"> {
+  const { state, counts } = await patiently(() => client.job(jobId), signal)
+  const used = slots.filter((slot) => slot !== null).length
+  // A slot that was not waited for: if somebody is at it, it is paid when it comes; if nobody is, its escrow comes back.
+  if (used < slots.length && state === "open") await client.close(jobId)
+  if (counts.attested + counts.final < used) return "changed"
+  if (counts.final < used) return "open"
+  const outputs = await patiently(() => client.results(jobId, signal ? { signal } : {}), signal)
+  const now = slots.map((slot, i) => slot && outputs.find(({ index }) => index === i))
+  if (slots.some((slot, i) => slot?.outputCommitment !== now[i]?.outputCommitment)) return "changed"
+  return now.some((output) => output && output.state !== "final") ? "open" : "final"
+}
+
+type Asking = { readonly client: Client; readonly signal: AbortSignal | undefined }
 type Playing = TrainDeps & { readonly prepared: PreparedModel; readonly runtime: RoundRuntime }
 
-async function postRound({ client, prepared }: Playing, params: TrainParams, state: RoundState): Promise<PostedRound> {
+/**
+ * The next round's job. It is written down before it is posted: whoever goes on after a crash in between finds it on
+ * chain, or posts the same one, which has the same id and cannot be paid twice.
+ */
+async function postRound(
+  { client, prepared }: Playing,
+  params: TrainParams,
+  run: TrainingRun,
+  keep: (run: TrainingRun) => Promise<void>,
+): Promise<PostedRound & { readonly tx: Hex }> {
   const { program, fund, onEvent, signal } = params
+  const { state } = run
   const { round } = state
+  const before = run.posted?.round === round ? run.posted : undefined
+  const seen = before && (before.tx ?? (await client.postingOf(before.jobId)))
+  if (seen) {
+    const posted = { ...before, tx: seen }
+    if (!before.tx) await keep(withPosted(run, posted))
+    return posted
+  }
+  // After its deadline no transaction posts it any more.
+  const again = before && (await chainTimeOf(client.chain)) < before.deadline ? before : undefined
   const wish = {
     model: prepared,
-    tasks: roundTasks(program, state, scheduleOf(params, round)),
+    tasks: roundTasks(program, state, ratesOf(params, round)),
     shardSize: 1,
     title: `${params.title}, round ${round}`,
+    ...(again === undefined ? {} : { again }),
     ...(params.fee === undefined ? {} : { fee: params.fee }),
     ...(params.auditRate === undefined ? {} : { auditRate: params.auditRate }),
   }
   const ready = await patiently(() => client.prepare(wish), signal)
-  await fund?.(ready.quote.escrow)
+  const { jobId, nonce, deadline } = ready
+  const { escrow } = ready.quote
+  await fund?.(escrow)
+  const posted = { round, jobId, escrow, nonce, deadline, postedAt: Math.floor(Date.now() / 1000) }
+  await keep(withPosted(run, posted))
   // The coordinator is asked before the transaction and not after it: what it did not answer can be asked again.
-  const { jobId, tx, escrow } = await patiently(() => client.post(ready, signal ? { signal } : {}), signal)
+  const { tx } = await patiently(() => client.post(ready, signal ? { signal } : {}), signal)
+  await keep(withPosted(run, { ...posted, tx }))
   onEvent?.({ kind: "posted", round, jobId, escrow })
-  return { round, jobId, tx, escrow }
+  return { ...posted, tx }
 }
 
-function scheduleOf({ program, rateOf }: TrainParams, round: number) {
-  const rates = Array.from({ length: program.steps }, (_, step) => Math.fround(rateOf(round * program.steps + step)))
-  return { rates, included: Array.from({ length: program.slots }, () => true) }
+function ratesOf({ program, rateOf }: TrainParams, round: number): number[] {
+  return Array.from({ length: program.steps }, (_, step) => Math.fround(rateOf(round * program.steps + step)))
 }
 
 async function playRoundOf(
   { client, runtime }: Playing,
   params: TrainParams,
-  { state, posted }: { state: RoundState; posted: PostedRound },
+  { state, posted }: { state: RoundState; posted: PostedRound & { readonly tx: Hex } },
 ): Promise<{ record: RoundRecord; state: RoundState }> {
-  const { program, onEvent, signal } = params
-  const { round, jobId } = posted
-  const { rates, included } = scheduleOf(params, round)
-  const expected = await runtime.close(state, included)
-  const outputs = await gather({ client, signal }, { jobId, slots: program.slots }, async ({ index, outputs }) => {
+  const { program, quorum, onEvent, signal } = params
+  const { round, jobId, tx, escrow, postedAt } = posted
+  const expected = await runtime.close(state)
+  const gathering = {
+    jobId,
+    slots: program.slots,
+    least: quorum?.slots ?? program.slots,
+    closesAt: (postedAt + (quorum?.seconds ?? 0)) * 1000,
+  }
+  const outputs = await gather({ client, signal }, gathering, async ({ index, outputs }) => {
     try {
       checkSlot(program.ports, { round, slot: index, outputs, expected })
       return true
@@ -158,12 +203,19 @@ async function playRoundOf(
       return false
     }
   })
-  const next = nextState(program.ports, { state, outputs: outputs.map((task) => task.outputs), expected })
-  const record = { ...posted, rates, slots: outputs.map(slotRecord), final: false, began: state }
+  const next = nextState(program.ports, { state, outputs: outputs.map((task) => task?.outputs), expected })
+  const slots = outputs.map((output) => (output ? slotRecord(output) : null))
+  const record = { round, jobId, tx, escrow, rates: ratesOf(params, round), slots, final: false, began: state }
   return { record, state: next }
 }
 
-type Gathering = { readonly client: Client; readonly signal: AbortSignal | undefined }
+type Gathering = {
+  readonly jobId: bigint
+  readonly slots: number
+  /** So many are enough after `closesAt`, Unix time in milliseconds. */
+  readonly least: number
+  readonly closesAt: number
+}
 
 /**
  * Every slot's outputs, each looked at as soon as its audits are in (R33) and its window is open, for in the end nobody
@@ -171,10 +223,10 @@ type Gathering = { readonly client: Client; readonly signal: AbortSignal | undef
  * @throws E_ROUND_ENDED where the job is over before that
  */
 async function gather(
-  { client, signal }: Gathering,
-  { jobId, slots }: { jobId: bigint; slots: number },
+  { client, signal }: Asking,
+  { jobId, slots, least, closesAt }: Gathering,
   isRight: (output: TaskOutput) => Promise<boolean>,
-): Promise<TaskOutput[]> {
+): Promise<(TaskOutput | undefined)[]> {
   const found = new Map<number, TaskOutput>()
   const wrong = new Set<string>()
   for (;;) {
@@ -187,8 +239,11 @@ async function gather(
         else wrong.add(outputCommitment)
       }
     }
-    if (found.size === slots) return [...found.values()].sort((a, b) => a.index - b.index)
-    if (isOver(view)) {
+    const over = isOver(view)
+    if (found.size === slots || (found.size >= least && (over || Date.now() >= closesAt))) {
+      return Array.from({ length: slots }, (_, slot) => found.get(slot))
+    }
+    if (over) {
       const message = `job ${formatJobId(jobId)} ended ${view.state} with ${found.size} of ${slots} slots: ${view.reason.text}`
       throw clientError("E_ROUND_ENDED", message)
     }
@@ -211,29 +266,10 @@ async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal | undefin
   }
 }
 
-/** R33: the audits of every slot are in. */
-function isUsable({ counts, shards }: JobView): boolean {
-  return counts.attested + counts.final === shards
-}
-
-function isUnderWay({ counts, shards }: JobView): boolean {
-  return counts.final < shards
-}
-
-/** A slot that was voided and computed again, while nobody looked, may have come to something else. */
-function isWhatWasUsed({ slots }: RoundRecord, outputs: readonly TaskOutput[]): boolean {
-  return outputs.every(({ index, outputCommitment }) => outputCommitment === slots[index]!.outputCommitment)
-}
-
 function slotRecord({ worker, outputCommitment, outputs }: TaskOutput): SlotRecord {
   return { worker, outputCommitment, losses: numbersOf(outputs.losses!) }
 }
 
 function numbersOf(tensor: Tensor): number[] {
   return [...(elementsOf(tensor) as Float32Array)]
-}
-
-function meanLoss(slots: readonly SlotRecord[]): number {
-  const losses = slots.flatMap(({ losses }) => losses)
-  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length
 }

@@ -15,15 +15,24 @@ export type RoundRecord = {
   readonly tx: Hex
   readonly escrow: bigint
   readonly rates: readonly number[]
-  readonly slots: readonly SlotRecord[]
+  /** By slot; null where the round did without it (R33). */
+  readonly slots: readonly (SlotRecord | null)[]
   /** Nobody can dispute anything of it any more. */
   readonly final: boolean
   /** What the round began with. Kept until the round is final, for a late finding goes back to it (R35). */
   readonly began?: RoundState
 }
 
-/** A round's job that is under way. */
-export type PostedRound = Pick<RoundRecord, "round" | "jobId" | "tx" | "escrow">
+/** A round's job that is under way, or about to be: it is written down before it is posted. */
+export type PostedRound = Pick<RoundRecord, "round" | "jobId" | "escrow"> & {
+  readonly nonce: bigint
+  /** Chain time in seconds. */
+  readonly deadline: bigint
+  /** Unix time in seconds. */
+  readonly postedAt: number
+  /** Not there until it is seen. */
+  readonly tx?: Hex
+}
 
 /** A run of training so far: whoever keeps it can go on from here. */
 export type TrainingRun = {
@@ -62,12 +71,20 @@ export function withFinal(run: TrainingRun, round: number): TrainingRun {
   return { ...run, rounds }
 }
 
+/** Mean over all steps of all slots that are in; NaN where there is none. */
+export function meanLoss({ slots }: Pick<RoundRecord, "slots">): number {
+  const losses = slots.flatMap((slot) => slot?.losses ?? [])
+  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length
+}
+
 /** Steps that each account is credited with: those of final rounds, which nothing takes back. */
 export function contributions(run: TrainingRun): Map<Hex, number> {
   const steps = new Map<Hex, number>()
   for (const { slots, final } of run.rounds) {
     if (!final) continue
-    for (const { worker, losses } of slots) steps.set(worker, (steps.get(worker) ?? 0) + losses.length)
+    for (const slot of slots) {
+      if (slot) steps.set(slot.worker, (steps.get(slot.worker) ?? 0) + slot.losses.length)
+    }
   }
   return steps
 }

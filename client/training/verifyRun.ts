@@ -32,7 +32,6 @@ export async function verifyRun(
   const { program } = plan
   const model = await prepareModel({ runner }, program.model)
   const runtime = createRoundRuntime({ runner }, program)
-  const included = Array.from({ length: program.slots }, () => true)
   const checks: Check[] = []
   let state: RoundState = program.genesis
   for (const record of manifest.played) {
@@ -44,20 +43,22 @@ export async function verifyRun(
       ? `${failed.name}: ${failed.detail}`
       : `${job.checks.length} checks of job ${formatJobId(jobId)}`
     checks.push(check(`${name}: job`, job.ok, detail))
-    checks.push(await linkCheck(client, { name, jobId, model, state, rates, included, program }))
-    const outputs = await client.results(jobId, signal ? { signal } : {})
+    checks.push(await linkCheck(client, { name, jobId, model, state, rates, program }))
+    // What came late is the worker's to be paid for, and no part of the model.
+    const outputs = (await client.results(jobId, signal ? { signal } : {})).filter(({ index }) => slots[index])
     checks.push(
       checkAll(
         `${name}: results`,
-        slots,
-        ({ outputCommitment, worker }) => {
-          const same = outputs.some((one) => one.outputCommitment === outputCommitment && one.worker === worker)
-          return same ? undefined : `${worker} committed to something else than the manifest says`
+        slots.flatMap((slot, index) => (slot ? { ...slot, index } : [])),
+        ({ index, outputCommitment, worker }) => {
+          const one = outputs.find((output) => output.index === index)
+          const same = one?.outputCommitment === outputCommitment && one.worker === worker
+          return same ? undefined : `${worker} committed to something else in slot ${index} than the manifest says`
         },
         "slots are as the manifest says",
       ),
     )
-    const expected = await runtime.close(state, included)
+    const expected = await runtime.close(state)
     checks.push(
       checkAll(
         `${name}: aggregation`,
@@ -75,7 +76,8 @@ export async function verifyRun(
       ),
     )
     if (checks.some(({ ok }) => ok === false)) break
-    state = nextState(program.ports, { state, outputs: outputs.map((one) => one.outputs), expected })
+    const tensors = slots.map((_, slot) => outputs.find(({ index }) => index === slot)?.outputs)
+    state = nextState(program.ports, { state, outputs: tensors, expected })
   }
   const found = Object.entries(stateRoots(state))
   checks.push(
@@ -95,13 +97,12 @@ type LinkParams = {
   model: PreparedModel
   state: RoundState
   rates: readonly number[]
-  included: readonly boolean[]
   program: RunPlan["program"]
 }
 
 async function linkCheck(client: Client, params: LinkParams): Promise<Check> {
-  const { name, jobId, model, state, rates, included, program } = params
-  const tasks = roundTasks(program, state, { rates, included })
+  const { name, jobId, model, state, rates, program } = params
+  const tasks = roundTasks(program, state, rates)
   const same = await client.isPlanOf(jobId, { model, tasks })
   const detail = same
     ? "program and inputs are what follows from the round before"

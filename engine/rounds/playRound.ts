@@ -3,43 +3,48 @@ import type { Tensor } from "#protocol"
 import { readModelInterface } from "../model/modelInterface.ts"
 import { normalizeModel } from "../program/normalizeModel.ts"
 import type { Runner } from "../run/runner.ts"
-import { parametersOf, type RoundProgram, scheduled, weightsOf } from "./roundProgram.ts"
-import { inputsOf, nextOf, nextState, type RoundState, type Tensors } from "./roundState.ts"
+import { parametersOf, type RoundProgram, scheduled } from "./roundProgram.ts"
+import { closingInputsOf, inputsOf, nextOf, nextState, type RoundState, type Tensors } from "./roundState.ts"
 
 export type RoundRuntime = {
   /** The shared tensors that the next round begins with, as every slot must find them. */
-  close(state: RoundState, included: readonly boolean[]): Promise<Tensors>
+  close(state: RoundState): Promise<Tensors>
   /** A slot's task of this round, computed here. */
   play(state: RoundState, given: SlotGiven): Promise<Tensors>
 }
-export type SlotGiven = {
-  readonly slot: number
-  readonly rates: readonly number[]
-  readonly included: readonly boolean[]
-}
+export type SlotGiven = { readonly slot: number; readonly rates: readonly number[] }
 
 /** Rounds on this machine, by the very programs that a job's workers run; each is normalized when it is first needed. */
 export function createRoundRuntime({ runner }: { readonly runner: Runner }, program: RoundProgram): RoundRuntime {
   const task = opened(runner, program.model)
   const close = opened(runner, program.closing)
   return {
-    async close(state, included) {
-      const found = await close({ ...state.shared, ...state.gathered, weights: weightsOf(included) })
+    async close(state) {
+      const found = await close(closingInputsOf(state))
       return Object.fromEntries(program.ports.shared.map((name) => [name, found[nextOf(name)]!]))
     },
     play: (state, given) => task({ ...inputsOf(state, given.slot), ...scheduled(program, given) }),
   }
 }
 
-/** A whole round here: what a run of one machine, or a benchmark, does. */
+export type PlayRoundParams = {
+  readonly state: RoundState
+  readonly rates: readonly number[]
+  /** Slots that the round does without. */
+  readonly missing?: ReadonlySet<number>
+}
+
+/** A whole round here: what a run of one machine, a replay, or a benchmark does. */
 export async function playRound(
   runtime: RoundRuntime,
   program: RoundProgram,
-  { state, rates, included }: { state: RoundState; rates: readonly number[]; included: readonly boolean[] },
-): Promise<{ state: RoundState; outputs: Tensors[] }> {
-  const outputs: Tensors[] = []
-  for (let slot = 0; slot < program.slots; slot++) outputs.push(await runtime.play(state, { slot, rates, included }))
-  const expected = await runtime.close(state, included)
+  { state, rates, missing = new Set() }: PlayRoundParams,
+): Promise<{ state: RoundState; outputs: (Tensors | undefined)[] }> {
+  const outputs: (Tensors | undefined)[] = []
+  for (let slot = 0; slot < program.slots; slot++) {
+    outputs.push(missing.has(slot) ? undefined : await runtime.play(state, { slot, rates }))
+  }
+  const expected = await runtime.close(state)
   return { state: nextState(program.ports, { state, outputs, expected }), outputs }
 }
 
@@ -50,8 +55,7 @@ export async function closeRun(
   state: RoundState,
 ): Promise<Tensor> {
   const runtime = createRoundRuntime({ runner }, program)
-  const included = Array.from({ length: program.slots }, () => true)
-  return parametersOf(program, await runtime.close(state, included))
+  return parametersOf(program, await runtime.close(state))
 }
 
 function opened(runner: Runner, model: Uint8Array): (inputs: Tensors) => Promise<Tensors> {

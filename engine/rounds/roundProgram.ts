@@ -120,25 +120,14 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
   }
 }
 
-/** What a round's schedule gives a slot: which it is, its learning rates, and whose updates of the round before are in. */
-export function scheduled(
-  program: RoundProgram,
-  { slot, rates, included }: { slot: number; rates: readonly number[]; included: readonly boolean[] },
-): Tensors {
-  return { slot: int64s([slot]), rates: floats([program.steps], rates), weights: weightsOf(included) }
+/** What a round's schedule gives a slot: which it is, and its learning rates. */
+export function scheduled(program: RoundProgram, { slot, rates }: { slot: number; rates: readonly number[] }): Tensors {
+  return { slot: int64s([slot]), rates: floats([program.steps], rates) }
 }
 
 /** Every slot's inputs of a round: what its job is posted with, and what verifying it expects. */
-export function roundTasks(
-  program: RoundProgram,
-  state: RoundState,
-  { rates, included }: { readonly rates: readonly number[]; readonly included: readonly boolean[] },
-): Tensors[] {
-  return included.map((_, slot) => ({ ...inputsOf(state, slot), ...scheduled(program, { slot, rates, included }) }))
-}
-
-export function weightsOf(included: readonly boolean[]): Tensor {
-  return floats([included.length], included.map(Number))
+export function roundTasks(program: RoundProgram, state: RoundState, rates: readonly number[]): Tensors[] {
+  return state.own.map((_, slot) => ({ ...inputsOf(state, slot), ...scheduled(program, { slot, rates }) }))
 }
 
 /** The parameters alone, without the zeros that fill the last chunk: float32 [P]. */
@@ -199,6 +188,7 @@ function genesis(
     round: 0,
     shared: { parameters, momentum: zeros("float32", [chunks, CHUNK]) },
     gathered: { codes: zeros("uint8", [slots, ...codes]), scales: zeros("float32", [slots, ...scales]) },
+    included: Array.from({ length: slots }, () => true),
     own: Array.from({ length: slots }, () => ({
       residual: zeros("float32", [chunks, CHUNK]),
       ...Object.fromEntries(carried.map(({ name, dtype, dims }) => [name, zeros(dtype, dims as number[])])),

@@ -1,6 +1,6 @@
 import type { Tensor } from "#protocol"
 import { engineError } from "../errors.ts"
-import { elementsOf } from "../program/elements.ts"
+import { elementsOf, floats } from "../program/elements.ts"
 
 /**
  * Which tensors of a round's program are what, by input name. A result that goes into the next round under the same
@@ -21,6 +21,8 @@ export type RoundState = {
   readonly shared: Tensors
   /** Dims [slots, ...]. */
   readonly gathered: Tensors
+  /** Whose update is in what was gathered (R33). */
+  readonly included: readonly boolean[]
   /** One a slot. */
   readonly own: readonly Tensors[]
 }
@@ -31,7 +33,12 @@ export const nextOf = (name: string): string => `${name}_next`
 
 /** The inputs of a slot's task in this round but those that the round's schedule gives. */
 export function inputsOf(state: RoundState, slot: number): Tensors {
-  return { ...state.shared, ...state.gathered, ...state.own[slot]! }
+  return { ...closingInputsOf(state), ...state.own[slot]! }
+}
+
+/** What the next shared tensors are made of. `weights`, float32 [slots]: 1 for an update that is in, else 0. */
+export function closingInputsOf({ shared, gathered, included }: RoundState): Tensors {
+  return { ...shared, ...gathered, weights: floats([included.length], included.map(Number)) }
 }
 
 export type CheckSlotParams = {
@@ -61,32 +68,40 @@ export function checkSlot(ports: RoundPorts, { round, slot, outputs, expected }:
   })
 }
 
-/** What the next round begins with, from what the slots put out, each checked before. */
-export function nextState(
-  ports: RoundPorts,
-  { state, outputs, expected }: { state: RoundState; outputs: readonly Tensors[]; expected: Tensors },
-): RoundState {
+export type NextStateParams = {
+  readonly state: RoundState
+  /** One a slot; undefined where the round did without it. At least one is there. */
+  readonly outputs: readonly (Tensors | undefined)[]
+  readonly expected: Tensors
+}
+
+/**
+ * What the next round begins with, from what the slots put out, each checked before. A slot that was not waited for
+ * begins its round again, from the parameters that the others came to.
+ */
+export function nextState(ports: RoundPorts, { state, outputs, expected }: NextStateParams): RoundState {
   const next = (tensors: Tensors, names: readonly string[]): Tensors =>
     Object.fromEntries(names.map((name) => [name, tensors[nextOf(name)]!]))
   outputs.forEach((tensors, slot) => {
-    checkSlot(ports, { round: state.round, slot, outputs: tensors, expected })
+    if (tensors) checkSlot(ports, { round: state.round, slot, outputs: tensors, expected })
   })
   return {
     round: state.round + 1,
     shared: expected,
     gathered: Object.fromEntries(
-      ports.gathered.map((name) => [name, stack(outputs.map((tensors) => tensors[nextOf(name)]!))]),
+      ports.gathered.map((name) => [name, stack(outputs.map((tensors) => tensors?.[nextOf(name)]))]),
     ),
-    own: outputs.map((tensors) => next(tensors, ports.own)),
+    included: outputs.map((tensors) => tensors !== undefined),
+    own: outputs.map((tensors, slot) => (tensors ? next(tensors, ports.own) : state.own[slot]!)),
   }
 }
 
-/** Tensors of one dtype and dims, as one with a dim more in front. */
-function stack(tensors: readonly Tensor[]): Tensor {
-  const { dtype, dims } = tensors[0]!
+/** Tensors of one dtype and dims, as one with a dim more in front; zeros for those that are not there. */
+function stack(tensors: readonly (Tensor | undefined)[]): Tensor {
+  const { dtype, dims, data } = tensors.find((tensor) => tensor !== undefined)!
   return {
     dtype,
     dims: [tensors.length, ...dims],
-    data: new Uint8Array(Buffer.concat(tensors.map(({ data }) => data))),
+    data: new Uint8Array(Buffer.concat(tensors.map((tensor) => tensor?.data ?? new Uint8Array(data.length)))),
   }
 }

@@ -5,6 +5,8 @@ import { SIZE } from "./drawGlyph.ts"
 import { CLASSES, CONV1, CONV2, FEATURES, STRIDE, type Weights } from "./network.ts"
 
 export const MODEL_PATH = fileURLToPath(new URL("./glyphs.onnx", import.meta.url))
+/** Of the run that trained it. */
+export const MANIFEST_PATH = fileURLToPath(new URL("./run/manifest.json", import.meta.url))
 /** Under this key the file states the accuracy that it was measured to have. */
 export const ACCURACY_KEY = "accuracy"
 

@@ -3,7 +3,7 @@ import type { Random } from "./random.ts"
 import { ALPHABET } from "./strokes.ts"
 
 /**
- * A small convolutional network, forward and backward by hand, one glyph at a time:
+ * A small convolutional network, forward by hand, one glyph at a time:
  * conv 5x5 stride 2, ReLU, conv 3x3 stride 2, ReLU, linear.
  */
 
@@ -22,7 +22,6 @@ export const STRIDE = 2
 export const FEATURES = CONV2.outChannels * CONV2.outSize ** 2
 export const CLASSES = ALPHABET.length
 
-/** Also the shape of a gradient. */
 export type Weights = {
   readonly w1: Float32Array // (out, in, kernel, kernel)
   readonly b1: Float32Array
@@ -57,7 +56,7 @@ export function randomWeights(random: Random): Weights {
   return weights
 }
 
-/** What forward leaves for backward. */
+/** What forward works on. */
 export type Activations = {
   readonly x: Float32Array
   readonly h1: Float32Array
@@ -87,36 +86,6 @@ export function forward(weights: Weights, pixels: Uint8Array, activations: Activ
   }
 }
 
-/** Adds the gradient of the cross-entropy to `gradient` and returns the loss. */
-export function backward(
-  weights: Weights,
-  label: number,
-  { x, h1, h2, logits }: Activations,
-  gradient: Weights,
-): number {
-  const largest = logits.reduce((a, b) => Math.max(a, b))
-  const exponentials = logits.map((logit) => Math.exp(logit - largest))
-  const total = exponentials.reduce((a, b) => a + b)
-  const dLogits = exponentials.map((value, c) => value / total - (c === label ? 1 : 0))
-  const dH2 = new Float32Array(FEATURES)
-  for (let c = 0; c < CLASSES; c++) gradient.b3[c]! += dLogits[c]!
-  for (let i = 0; i < FEATURES; i++) {
-    const value = h2[i]!
-    if (value === 0) continue // ReLU: no value, no slope
-    let sum = 0
-    for (let c = 0; c < CLASSES; c++) {
-      gradient.w3[i * CLASSES + c]! += value * dLogits[c]!
-      sum += weights.w3[i * CLASSES + c]! * dLogits[c]!
-    }
-    dH2[i] = sum
-  }
-  const dH1 = new Float32Array(h1.length)
-  convolveBack(CONV2, h1, weights.w2, dH2, gradient.w2, gradient.b2, dH1)
-  for (let i = 0; i < h1.length; i++) if (h1[i] === 0) dH1[i] = 0
-  convolveBack(CONV1, x, weights.w1, dH1, gradient.w1, gradient.b1, new Float32Array(x.length))
-  return Math.log(total) - (logits[label]! - largest)
-}
-
 /**
  * Convolution and ReLU, as dot products of each filter with each patch: patches are copied out first, so that the
  * inner loops run over contiguous memory.
@@ -136,31 +105,6 @@ function convolve(
       for (let i = 0, w = o * width, x = p * width; i < width; i++) sum += weights[w + i]! * patches[x + i]!
       output[o * area + p] = Math.max(0, sum)
     }
-}
-
-function convolveBack(
-  conv: Conv,
-  input: Float32Array,
-  weights: Float32Array,
-  dOutput: Float32Array,
-  dWeights: Float32Array,
-  dBias: Float32Array,
-  dInput: Float32Array,
-): void {
-  const { width, patches, sources } = gather(conv, input)
-  const area = conv.outSize ** 2
-  const dPatches = new Float32Array(patches.length)
-  for (let o = 0; o < conv.outChannels; o++)
-    for (let p = 0; p < area; p++) {
-      const slope = dOutput[o * area + p]!
-      if (slope === 0) continue // ReLU: no value, no slope
-      dBias[o]! += slope
-      for (let i = 0, w = o * width, x = p * width; i < width; i++) {
-        dWeights[w + i]! += slope * patches[x + i]!
-        dPatches[x + i]! += slope * weights[w + i]!
-      }
-    }
-  for (let i = 0; i < sources.length; i++) if (sources[i]! >= 0) dInput[sources[i]!]! += dPatches[i]!
 }
 
 /** For each output pixel, what its filters see of the input; outside the image there are zeros. */

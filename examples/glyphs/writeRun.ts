@@ -7,18 +7,27 @@ import { makeGlyphInputs } from "./inputs.ts"
 import { randomWeights } from "./network.ts"
 import { createRandom } from "./random.ts"
 
-/** `node examples/glyphs/writeRun.ts DIR`: what `assay train --config DIR/run.json` takes, to train the recogniser on the market. */
+/**
+ * `node examples/glyphs/writeRun.ts DIR`: what `assay train --config DIR/run.json` takes to train the recogniser on the
+ * market, and `assay train --alone --config DIR/alone.json` to train it on one machine with all slots' batches in each step.
+ */
 const [folder] = process.argv.slice(2)
 if (!folder) {
   console.error("usage: node examples/glyphs/writeRun.ts DIR")
   process.exit(2)
 }
-const SAMPLES = 4_096
-const BATCH = 32
+const SAMPLES = 65_536
+const BATCH = 64
+const SLOTS = 4
 const inputs = makeGlyphInputs({ seed: 11, count: SAMPLES })
 const labels = inputs.map(({ glyph }) => BigInt(glyph.label))
 await mkdir(folder, { recursive: true })
-await writeFile(join(folder, "glyphs.onnx"), glyphForward(randomWeights(createRandom(1)), BATCH))
+for (const [name, batch] of [
+  ["glyphs.onnx", BATCH],
+  ["glyphs-alone.onnx", SLOTS * BATCH],
+] as const) {
+  await writeFile(join(folder, name), glyphForward(randomWeights(createRandom(1)), batch))
+}
 await writeFile(
   join(folder, "glyphs.npz"),
   encodeNpz({
@@ -36,17 +45,19 @@ const run = {
   data: "glyphs.npz",
   loss: { kind: "crossEntropy", logits: "logits", targets: "label" },
   batch: BATCH,
-  steps: 25,
-  rounds: 40,
-  slots: 4,
+  steps: 50,
+  rounds: 60,
+  slots: SLOTS,
   optimizer: { kind: "adamw", weightDecay: 0 },
   clipNorm: 1,
-  rate: { peak: 0.003, warmUp: 50 },
+  rate: { peak: 0.004, warmUp: 50 },
   compression: "int4",
   outer: { rate: 0.7, momentum: 0.6 },
   audit: "25%",
 }
+const alone = { ...run, title: "glyphs, alone", model: "glyphs-alone.onnx", batch: SLOTS * BATCH, slots: 1 }
 await writeFile(join(folder, "run.json"), `${JSON.stringify(run, null, 2)}\n`)
+await writeFile(join(folder, "alone.json"), `${JSON.stringify(alone, null, 2)}\n`)
 console.log(
   `${SAMPLES} scans and a network of random weights in ${folder}; train it: assay train --config ${join(folder, "run.json")} --wait`,
 )

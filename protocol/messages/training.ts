@@ -1,5 +1,5 @@
 import { z } from "zod"
-import { AddressSchema, Bytes32Schema, JobIdSchema, Sha256Schema, Uint96Schema } from "./fields.ts"
+import { AddressSchema, Bytes32Schema, JobIdSchema, Sha256Schema, Uint64Schema, Uint96Schema } from "./fields.ts"
 
 const CountSchema = z.int().min(0)
 
@@ -10,18 +10,30 @@ const SlotRecordSchema = z.object({
   losses: z.array(z.number()),
 })
 
+/** Written down before its job is posted: with the same nonce and deadline the same job is posted again, not another. */
 const PostedRoundSchema = z.object({
+  round: CountSchema,
+  jobId: JobIdSchema,
+  escrow: Uint96Schema,
+  nonce: Uint64Schema,
+  /** Chain time in seconds. */
+  deadline: Uint64Schema,
+  /** Unix time in seconds. */
+  postedAt: CountSchema,
+  /** Of the posting; not there until it is seen. */
+  tx: Bytes32Schema.optional(),
+})
+
+const RoundRecordSchema = z.object({
   round: CountSchema,
   jobId: JobIdSchema,
   /** Of the posting. */
   tx: Bytes32Schema,
   escrow: Uint96Schema,
-})
-
-const RoundRecordSchema = PostedRoundSchema.extend({
   /** Learning rates, one a step. */
   rates: z.array(z.number()),
-  slots: z.array(SlotRecordSchema).min(1),
+  /** By slot; null where the round did without it (R33). */
+  slots: z.array(SlotRecordSchema.nullable()).min(1),
   /** Nobody can dispute anything of it any more. */
   final: z.boolean(),
 })
@@ -61,5 +73,7 @@ export const TrainingManifestSchema = z.object({
    * of the last round, which `closing.onnx` adds to them. The model follows from these.
    */
   state: z.record(z.string(), Bytes32Schema),
+  /** `model.onnx`, where nothing was played since it was written. */
+  model: Sha256Schema.optional(),
 })
 export type TrainingManifest = z.output<typeof TrainingManifestSchema>

@@ -11,6 +11,7 @@ import {
   elementsOf,
   initialState,
   MODEL_LIMITS,
+  type Segment,
 } from "#engine"
 import { hexOf, sha256 } from "#protocol"
 import { usageError } from "./errors.ts"
@@ -61,6 +62,8 @@ const TrainConfigSchema = z.strictObject({
   outer: z
     .strictObject({ rate: z.number().positive(), momentum: z.number().min(0).max(1) })
     .default({ rate: 1, momentum: 0.5 }),
+  /** After so many seconds a round is closed with so many slots; all are waited for where it is left out. */
+  quorum: z.strictObject({ slots: CountSchema, seconds: CountSchema }).optional(),
   /** Tokens a slot and round; the coordinator's least where left out. */
   fee: z.string().optional(),
   /** Share of slots that are computed again. */
@@ -69,7 +72,10 @@ const TrainConfigSchema = z.strictObject({
 
 export type TrainConfig = {
   readonly plan: RunPlan
+  /** A slot's steps of one round. */
+  readonly segment: Segment
   readonly rateOf: (step: number) => number
+  readonly quorum?: { readonly slots: number; readonly seconds: number }
   readonly money: { readonly fee?: bigint; readonly auditRate?: number }
 }
 
@@ -81,6 +87,12 @@ export async function readTrainConfig(path: string): Promise<TrainConfig> {
     throw usageError("E_TRAIN_CONFIG", `${path} is no training configuration: ${z.prettifyError(parsed.error)}`)
   }
   const config = parsed.data
+  if (config.quorum && config.quorum.slots > config.slots) {
+    throw usageError(
+      "E_TRAIN_CONFIG",
+      `${path}: a quorum of ${config.quorum.slots} of ${config.slots} slots never comes`,
+    )
+  }
   const beside = (name: string) => resolve(dirname(path), name)
   const [forward, columns] = [await readNamed(beside(config.model)), await readNamed(beside(config.data))]
   const { loss, batch, optimizer, seed, steps, rounds, slots, title, compression, outer } = config
@@ -101,6 +113,7 @@ export async function readTrainConfig(path: string): Promise<TrainConfig> {
   const program = buildRoundProgram({ segment, begin: begin!, slots, compression, outer })
   const schedule = { ...config.rate, total: rounds * steps }
   return {
+    segment,
     plan: {
       program,
       forward,
@@ -113,6 +126,7 @@ export async function readTrainConfig(path: string): Promise<TrainConfig> {
         [config.data]: hexOf(sha256(columns)),
       },
     },
+    ...(config.quorum === undefined ? {} : { quorum: config.quorum }),
     rateOf: (step) => (elementsOf(cosineRates(schedule, step, 1)) as Float32Array)[0]!,
     money: {
       ...(config.fee === undefined ? {} : { fee: parseTokens(config.fee) }),

@@ -3,8 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { test } from "node:test"
+import type { Hex } from "viem"
 import { contributions, createRunFolder, openRunFolder, readManifest, type TrainEvent, train, verifyRun } from "#client"
-import { createRunner } from "#engine"
+import { createRoundRuntime, createRunner, playRound } from "#engine"
 import { classifier } from "../../engine/support/graphs.ts"
 import { startLocalStack } from "../../worker/support/localStack.ts"
 import { playedAlone, program, SIZE, SLOTS, STEPS, smallRun } from "./support/smallRun.ts"
@@ -76,4 +77,80 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
   const swapped = { ...manifest, played: [{ ...second!, round: 0 }, { ...first!, round: 1 }, ...others] }
   const wrong = await verifyRun({ client, runner }, { plan, manifest: swapped })
   assert.ok(!wrong.ok && wrong.checks.some(({ name, ok }) => name === "round 0: links" && ok === false))
+})
+
+test("R33: a round closes on its quorum; what comes late is paid and not used, and a crash around a posting pays once", async (t) => {
+  const { client, startWorker, ready, until } = await startLocalStack(t)
+  const slow = startWorker({ backend: join(import.meta.dirname, "support/slowBackend.ts"), seats: 6 })
+  for (let i = 0; i < 3; i++) startWorker({ seats: 6 })
+  await ready()
+  const runner = createRunner()
+  t.after(() => runner.close())
+  const home = await mkdtemp(join(tmpdir(), "assay-run-"))
+  t.after(() => rm(home, { recursive: true }))
+  const dir = join(home, "run")
+  const plan = {
+    program,
+    forward: classifier(),
+    parameters: [{ name: "w", dims: [SIZE], offset: 0 }],
+    title: "a run",
+    rounds: ROUNDS,
+    sources: {},
+  }
+  const folder = await createRunFolder(dir, plan)
+  const goOn = async (keep: typeof folder.save) =>
+    train(
+      { client, runner },
+      {
+        ...smallRun,
+        run: (await openRunFolder(dir)).run,
+        rounds: ROUNDS,
+        quorum: { slots: 3, seconds: 4 },
+        keep,
+      },
+    )
+  const crash = new Error("the process is gone")
+  // Before the transaction: what was written down is posted under the same id.
+  const before = goOn(async (run) => {
+    await folder.save(run)
+    if (run.posted) throw crash
+  })
+  await assert.rejects(before, crash)
+  const written = (await openRunFolder(dir)).run.posted
+  assert.ok(written && written.tx === undefined)
+  assert.equal(await client.postingOf(written.jobId), undefined)
+  // After it, and before that was written down: it is found on chain.
+  const after = goOn(async (run) => {
+    if (run.posted?.tx) throw crash
+    await folder.save(run)
+  })
+  await assert.rejects(after, crash)
+  const tx = await client.postingOf(written.jobId)
+  assert.ok(tx !== undefined)
+
+  const run = await goOn(folder.save)
+  assert.deepEqual([run.rounds[0]!.jobId, run.rounds[0]!.tx], [written.jobId, tx])
+  const jobs = await client.jobs()
+  assert.equal(jobs.length, ROUNDS, "no round was posted twice")
+  assert.ok(
+    run.rounds.some(({ slots }) => slots.includes(null)),
+    "the slow worker took part, and was not waited for",
+  )
+  assert.ok(!contributions(run).has(slow.address.toLowerCase() as Hex), "nothing of it is in the model")
+  await until("work that nobody waited for is paid all the same", async () =>
+    (await client.payouts(slow.address)).some(({ entries }) => entries.some(({ kind }) => kind === "work")),
+  )
+
+  const runtime = createRoundRuntime({ runner }, program)
+  let state = program.genesis
+  for (const { slots, rates } of run.rounds) {
+    const missing = new Set(slots.flatMap((slot, i) => (slot ? [] : [i])))
+    ;({ state } = await playRound(runtime, program, { state, rates, missing }))
+  }
+  assert.deepEqual(run.state, state, "those who were in made the very model that they make alone")
+  const verified = await verifyRun({ client, runner }, { plan, manifest: await readManifest(dir) })
+  assert.deepEqual(
+    verified.checks.filter(({ ok }) => ok === false),
+    [],
+  )
 })

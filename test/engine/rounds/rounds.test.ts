@@ -12,7 +12,6 @@ import { quadraticSegment } from "./support/quadratic.ts"
 
 const SIZE = 300
 const SLOTS = 4
-const ALL = [true, true, true, true]
 const RATES = [0.1, 0.1]
 const runner = createRunner()
 after(() => runner.close())
@@ -47,9 +46,8 @@ for (const compression of COMPRESSIONS) {
   test(`behavior: with ${compression}, slots that each see a part of the data come to what all of it wants`, async () => {
     const { program, runtime } = await open(compression)
     let state: RoundState = program.genesis
-    for (let round = 0; round < 120; round++)
-      ({ state } = await playRound(runtime, program, { state, rates: RATES, included: ALL }))
-    const found = elementsOf(parametersOf(program, await runtime.close(state, ALL))) as Float32Array
+    for (let round = 0; round < 120; round++) ({ state } = await playRound(runtime, program, { state, rates: RATES }))
+    const found = elementsOf(parametersOf(program, await runtime.close(state))) as Float32Array
     const off = Math.hypot(...found.map((value, i) => value - mean[i]!)) / Math.hypot(...mean)
     assert.ok(off < OUTER[compression].within, `${compression}: ${off} off`)
     assert.equal((elementsOf(state.own[0]!.cursor!) as BigInt64Array)[0], 240n)
@@ -58,11 +56,12 @@ for (const compression of COMPRESSIONS) {
 
 test("R2: a round is a program: every wire of it can be shown, and shown has the same bits", async () => {
   const { program, normalized, runtime } = await open("int4")
-  const { state } = await playRound(runtime, program, { state: program.genesis, rates: RATES, included: ALL })
-  const given = { slot: 2, rates: RATES, included: [true, false, true, true] }
-  const fast = await runtime.play(state, given)
+  const { state } = await playRound(runtime, program, { state: program.genesis, rates: RATES })
+  const given = { slot: 2, rates: RATES }
+  const partial = { ...state, included: [true, false, true, true] }
+  const fast = await runtime.play(partial, given)
   const compiled = compileProgram(normalized.model)
-  const inputs = { ...inputsOf(state, 2), ...scheduled(program, given) }
+  const inputs = { ...inputsOf(partial, 2), ...scheduled(program, given) }
   const traced = await traceProgram(
     { runner },
     normalized.model,
@@ -77,11 +76,11 @@ test("R2: a round is a program: every wire of it can be shown, and shown has the
 
 test("R34: every slot computes the next state, and one that says another is named", async () => {
   const { program, runtime } = await open("int4")
-  const { state, outputs } = await playRound(runtime, program, { state: program.genesis, rates: RATES, included: ALL })
-  const first = await playRound(runtime, program, { state, rates: RATES, included: ALL })
+  const { state, outputs } = await playRound(runtime, program, { state: program.genesis, rates: RATES })
+  const first = await playRound(runtime, program, { state, rates: RATES })
   const poisoned = first.outputs.map((tensors) => ({ ...tensors }))
   poisoned[3]!.parameters_next = outputs[3]!.parameters_next!
-  const expected = await runtime.close(state, ALL)
+  const expected = await runtime.close(state)
   assert.throws(
     () => nextState(program.ports, { state, outputs: poisoned, expected }),
     (error: EngineError) => error.code === "E_ROUND_STATE" && /slot 3 of round 1.*'parameters'/.test(error.message),
@@ -91,17 +90,17 @@ test("R34: every slot computes the next state, and one that says another is name
 test("error: a loss that is no number stops the run, and says where", async () => {
   const { program, runtime } = await open("sign")
   await assert.rejects(
-    playRound(runtime, program, { state: program.genesis, rates: [Number.POSITIVE_INFINITY, 0.1], included: ALL }),
+    playRound(runtime, program, { state: program.genesis, rates: [Number.POSITIVE_INFINITY, 0.1] }),
     (error: EngineError) => error.code === "E_ROUND_LOSS" && /step 1 of slot 0 in round 0/.test(error.message),
   )
 })
 
 test("behavior: an update that is not in changes nothing for anybody but its own slot", async () => {
   const { program, runtime } = await open("int4")
-  const { state } = await playRound(runtime, program, { state: program.genesis, rates: RATES, included: ALL })
-  const without = [true, true, true, false]
-  const changed = { ...state, gathered: { ...state.gathered, scales: scaled(state.gathered.scales!) } }
-  assert.deepEqual(await runtime.close(state, without), await runtime.close(changed, without))
+  const { state } = await playRound(runtime, program, { state: program.genesis, rates: RATES })
+  const without = { ...state, included: [true, true, true, false] }
+  const changed = { ...without, gathered: { ...state.gathered, scales: scaled(state.gathered.scales!) } }
+  assert.deepEqual(await runtime.close(without), await runtime.close(changed))
 
   function scaled(scales: (typeof state.gathered)[string]) {
     const values = Float32Array.from(elementsOf(scales) as Float32Array)

@@ -30,11 +30,10 @@ export const smallRun = {
 /** The state that the same rounds come to on one machine. */
 export async function playedAlone(runner: Runner, rounds: number): Promise<RoundState> {
   const runtime = createRoundRuntime({ runner }, program)
-  const included = Array.from({ length: SLOTS }, () => true)
   let state = program.genesis
   for (let round = 0; round < rounds; round++) {
     const rates = Array.from({ length: STEPS }, (_, step) => Math.fround(smallRun.rateOf(round * STEPS + step)))
-    ;({ state } = await playRound(runtime, program, { state, rates, included }))
+    ;({ state } = await playRound(runtime, program, { state, rates }))
   }
   return state
 }
