@@ -97,8 +97,12 @@ export async function readManifest(dir: string): Promise<TrainingManifest> {
 }
 
 function folderOf(dir: string, plan: RunPlan, begun: TrainingRun): RunFolder {
-  const write = async (manifest: TrainingManifest) =>
-    writeFile(join(dir, MANIFEST), `${JSON.stringify(z.encode(TrainingManifestSchema, manifest), null, 2)}\n`)
+  const write = async (manifest: TrainingManifest) => {
+    const text = JSON.stringify(z.encode(TrainingManifestSchema, manifest), null, 2)
+    // Thousands of losses, a line each, would bury everything else.
+    const lines = text.replace(/\[[-\d.e,\s]+\]/g, (numbers) => numbers.replace(/\s+/g, " "))
+    await writeFile(join(dir, MANIFEST), `${lines}\n`)
+  }
   return {
     plan,
     run: begun,

@@ -26,6 +26,9 @@ export const MODEL_LIMITS: ModelLimits = {
   rank: 32,
 }
 
+/** What a computing process takes: a program with its inner tensors put out has more of them than any job (`traceProgram`). */
+export const TRACED_LIMITS: ModelLimits = { ...MODEL_LIMITS, values: 4_096 }
+
 /** The most bytes of digest tensors a task may have, and the most tensors (R7). */
 export const DIGEST_LIMITS = { tensors: 2, bytes: 16 * 1024 } as const
 

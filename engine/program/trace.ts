@@ -8,8 +8,8 @@ import { type CompiledProgram, compileProgram, type Wire } from "./compileProgra
 
 export type TraceDeps = { readonly runner: Runner }
 
-/** What one run puts out besides the program's own outputs: less than what a runner takes. */
-const AT_ONCE = { wires: 128, bytes: 64 * 1024 ** 2 }
+/** What one run puts out besides the program's own outputs: less than what a runner takes. Each part is a load of its own. */
+const AT_ONCE = { wires: 2_048, bytes: 64 * 1024 ** 2 }
 
 /**
  * Every wire's tensor, in wire order: the inputs, then what each operation puts out, NaN canonical. The program runs

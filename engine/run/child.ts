@@ -6,7 +6,7 @@ import type { Tensor } from "#protocol"
 import type { ValueInfo } from "../backend.ts"
 import { EngineError, type EngineErrorDetail, engineError } from "../errors.ts"
 import { checkInput, missingInput } from "../inputs/checkInput.ts"
-import { assertMarketModel } from "../model/marketRules.ts"
+import { assertMarketModel, TRACED_LIMITS } from "../model/marketRules.ts"
 import { interfaceOf } from "../model/modelInterface.ts"
 import { readModel } from "../onnx/readModel.ts"
 import { canonicalNaN } from "../program/canonicalNaN.ts"
@@ -136,7 +136,7 @@ async function readSource(sha256: Hex): Promise<Buffer> {
 async function load(sha256: Hex): Promise<Loaded> {
   const bytes = await readSource(sha256)
   const model = readModel(bytes)
-  assertMarketModel(model, bytes.byteLength)
+  assertMarketModel(model, bytes.byteLength, TRACED_LIMITS)
   const { inputs, outputs, digestTensors } = interfaceOf(model)
   const before = process.memoryUsage.rss()
   const created = await InferenceSession.create(bytes, sessionOptions(settings.profile)).catch((cause: unknown) => {

@@ -3,11 +3,23 @@ import { AddressSchema, Bytes32Schema, JobIdSchema, Sha256Schema, Uint64Schema, 
 
 const CountSchema = z.int().min(0)
 
+/** A float32 as the shortest decimal that is read as the same one. */
+const Float32Schema = z.codec(z.number(), z.number(), {
+  decode: Math.fround,
+  encode(value) {
+    for (let digits = 6; digits < 9; digits++) {
+      const short = Number(value.toPrecision(digits))
+      if (Math.fround(short) === value) return short
+    }
+    return Number(value.toPrecision(9))
+  },
+})
+
 /** One slot's task of a round: its leaf's result, and the loss of each step (float32). */
 const SlotRecordSchema = z.object({
   worker: AddressSchema,
   outputCommitment: Bytes32Schema,
-  losses: z.array(z.number()),
+  losses: z.array(Float32Schema),
 })
 
 /** Written down before its job is posted: with the same nonce and deadline the same job is posted again, not another. */
@@ -31,7 +43,7 @@ const RoundRecordSchema = z.object({
   tx: Bytes32Schema,
   escrow: Uint96Schema,
   /** Learning rates, one a step. */
-  rates: z.array(z.number()),
+  rates: z.array(Float32Schema),
   /** By slot; null where the round did without it (R33). */
   slots: z.array(SlotRecordSchema.nullable()).min(1),
   /** Nobody can dispute anything of it any more. */
