@@ -10,6 +10,8 @@ export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   audit: async () => (await import("./audit.ts")).audit(),
   commit: async () => (await import("./commit.ts")).commit(),
   traffic: async () => (await import("./traffic.ts")).traffic(),
+  churn: async () => (await import("./churn.ts")).churn(),
+  scaling: async () => (await import("./scaling.ts")).scaling(),
   exact: async () => (await import("./exact.ts")).exact(),
   step: async () => (await import("./step.ts")).step(),
 }

@@ -13,14 +13,14 @@ import {
   type Parameter,
   playRound,
   type Runner,
-  type Training,
-  withParameters,
+  trainAlone,
 } from "#engine"
-import { hexOf, sha256, type Tensor } from "#protocol"
+import type { Tensor } from "#protocol"
 import { exactMatches } from "../examples/adder/exactMatches.ts"
 import { adderModel } from "../examples/adder/network.ts"
-import { type Addition, ANSWER, drawAdditions, encodeAdditions, VOCABULARY } from "../examples/adder/sums.ts"
-import { adderTraining, BATCH, SAMPLES, SCHEDULE } from "../examples/adder/training.ts"
+import { drawAdditions } from "../examples/adder/sums.ts"
+import { BATCH, SAMPLES, SCHEDULE } from "../examples/adder/training.ts"
+import { adderOf, lossOn } from "./adderRuns.ts"
 import type { Figure } from "./figure.ts"
 
 /**
@@ -55,17 +55,12 @@ const TUNING_SEEDS = [5, 6, 7]
 const PEAKS = [1.5e-3, 3e-3, 6e-3]
 const WARM_UP = SCHEDULE.warmUp
 const LOSS_SAMPLES = 4_000
-const LOSS_BATCH = 500
 
 type Plan = { readonly compression: Compression; readonly outer: OuterOptimizer; readonly peak: number }
 const PLAN: Plan = { compression: "int4", outer: { rate: 0.7, momentum: 0.6 }, peak: 3e-3 }
 
 /** Mean cross-entropy a digit on additions that nobody trained on, and the share of them that are wholly right. */
 type Result = { readonly loss: number; readonly exact: number }
-
-function trainingOf(seed: number, batch: number): Training {
-  return { ...adderTraining(), model: adderModel(batch, seed), batch, seed }
-}
 
 /** The rate whose worst seed is best: a baseline that some seed does not get through would fake a pass. */
 async function tunedPeak(runner: Runner): Promise<number> {
@@ -80,20 +75,16 @@ async function tunedPeak(runner: Runner): Promise<number> {
 
 /** One worker, all slots' batches in each step, nothing compressed. */
 async function alone(runner: Runner, { seed, peak }: { seed: number; peak: number }): Promise<Result> {
-  const training = trainingOf(seed, SLOTS * BATCH)
+  const training = adderOf(seed, SLOTS * BATCH)
   const segment = buildSegment(training, STEPS)
-  const hash = hexOf(sha256(segment.bytes))
-  let state = initialState(segment, training.model)
-  for (let round = 0; round < ROUNDS; round++) {
-    await runner.load(segment.bytes, hash)
-    const rates = cosineRates({ peak, warmUp: WARM_UP, total: ROUNDS * STEPS }, round * STEPS, STEPS)
-    state = (await runner.run(hash, [...state, rates])).slice(0, -1)
-  }
-  return judge(runner, segment.parameters, state[0]!)
+  const rates = elementsOf(cosineRates({ peak, warmUp: WARM_UP, total: ROUNDS * STEPS }, 0, ROUNDS * STEPS))
+  const rateOf = (step: number) => (rates as Float32Array)[step]!
+  const { p } = await trainAlone({ runner }, { segment, model: training.model, segments: ROUNDS, rateOf })
+  return judge(runner, segment.parameters, p)
 }
 
 async function together(runner: Runner, { seed, compression, outer, peak }: Plan & { seed: number }): Promise<Result> {
-  const training = trainingOf(seed, BATCH)
+  const training = adderOf(seed, BATCH)
   const segment = buildSegment(training, STEPS)
   const [begin] = initialState(segment, training.model)
   const program = buildRoundProgram({ segment, begin: begin!, slots: SLOTS, compression, outer })
@@ -112,35 +103,11 @@ async function judge(runner: Runner, parameters: readonly Parameter[], p: Tensor
   return { exact, loss: await lossOn(runner, parameters, p, held) }
 }
 
-async function lossOn(
-  runner: Runner,
-  parameters: readonly Parameter[],
-  p: Tensor,
-  additions: readonly Addition[],
-): Promise<number> {
-  const model = withParameters(adderModel(LOSS_BATCH), parameters, p)
-  const hash = hexOf(sha256(model))
-  await runner.load(model, hash)
-  const classes = VOCABULARY.length
-  let sum = 0
-  for (let at = 0; at < additions.length; at += LOSS_BATCH) {
-    const { tokens, answers } = encodeAdditions(additions.slice(at, at + LOSS_BATCH))
-    const [logits] = await runner.run(hash, [tokens])
-    const values = elementsOf(logits!) as Float32Array
-    answers.data.forEach((answer, i) => {
-      const row = values.subarray(i * classes, (i + 1) * classes)
-      const most = row.reduce((a, b) => Math.max(a, b))
-      sum += Math.log(row.reduce((total, value) => total + Math.exp(value - most), 0)) - (row[answer]! - most)
-    })
-  }
-  return sum / (additions.length * ANSWER)
-}
-
 function figuresOf(
   { compression, peak: own }: Plan,
   { results, baselines, peak }: { results: readonly Result[]; baselines: readonly Result[]; peak: number },
 ): Figure[] {
-  const parameters = (initialState(buildSegment(trainingOf(0, 1), 1), adderModel(1))[0] as Tensor).dims[0]!
+  const parameters = (initialState(buildSegment(adderOf(0, 1), 1), adderModel(1))[0] as Tensor).dims[0]!
   const update = codeBytes(compression, Math.ceil(parameters / 128))
   // A slot sends its update and takes those of all others; a ring all-reduce moves 2 (n - 1) / n of the gradient each way.
   const sent = update + (SLOTS - 1) * update

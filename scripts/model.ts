@@ -29,7 +29,7 @@ export function configure(command: Command): void {
         }))
         if (plot !== undefined) {
           const curves = [
-            { name: `${program.slots} slots, ${title}`, losses: stepLosses(played, program.steps) },
+            { name: `${title}, ${program.slots} slots on the market`, losses: stepLosses(played, program.steps) },
             ...(against === undefined ? [] : [await readBaseline(against)]),
           ]
           await writeFile(plot, plotLosses(curves))

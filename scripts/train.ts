@@ -121,7 +121,7 @@ async function alone({ out, signal }: Context, { plan, segment, rateOf }: TrainC
         signal,
       },
     )
-    const name = `one machine, ${plan.title}`
+    const name = `${plan.title}, on one machine`
     const model = await writeBaseline(dir, { name, losses }, withParameters(plan.forward, plan.parameters, p))
     const loss = mean(losses.slice(-segment.steps))
     out.result(

@@ -1,4 +1,4 @@
-import { lineY, plot, selectLast, text } from "@observablehq/plot"
+import { lineY, plot, text } from "@observablehq/plot"
 import { parseHTML } from "linkedom"
 
 export type LossCurve = {
@@ -27,11 +27,13 @@ export function plotLosses(curves: readonly LossCurve[]): string {
     marginRight: 24,
     grid: true,
     x: { label: "step" },
-    y: { type: "log", label: "loss" },
+    y: { type: "log", label: "loss", tickFormat: "~g" },
     color: { domain: curves.map(({ name }) => name), scheme: "tableau10", legend: false },
     marks: [
       lineY(points, { ...place, stroke: "name" }),
-      text(points, selectLast({ ...place, z: "name", text: "name", fill: "name", textAnchor: "end", dy: -10 })),
+      ...curves.map(({ name }, i) =>
+        text([name], { text: [name], fill: [name], frameAnchor: "top-right", dx: -6, dy: 8 + 16 * i, fontSize: 12 }),
+      ),
     ],
   })
   // Without these a viewer takes the file for no image, or draws black on black.
