@@ -14,13 +14,14 @@ import {
   type Tensors,
 } from "#engine"
 import { drawAdditions } from "../examples/adder/sums.ts"
-import { BATCH, SAMPLES } from "../examples/adder/training.ts"
+import { SAMPLES } from "../examples/adder/training.ts"
 import { adderOf, lossOn } from "./adderRuns.ts"
 import type { Figure } from "./figure.ts"
 import { createLink } from "./link.ts"
 
 /**
- * How long it takes to a loss with 1, 2, 4 and 8 workers, each of them on a link of 60 Mbit/s and 100 ms. Computing is
+ * How long it takes to a loss with 1, 2, 4 and 8 workers who share out the same 512 samples a step, each of them on a link
+ * of 60 Mbit/s and 100 ms. Computing is
  * measured, one slot after the other on this machine's cores; the links are simulated, and so is the clock: in a round
  * every worker computes at the same time, sends its update up its link, and the updates of all others come down it.
  */
@@ -49,6 +50,7 @@ export async function scaling(): Promise<Figure[]> {
 }
 
 const WORKERS = [1, 2, 4, 8]
+const BATCH = 512
 const STEPS = [25, 100]
 const TARGET = 0.1
 const MOST_STEPS = 3_000
@@ -62,7 +64,7 @@ const SEED = 21
 type Timed = { readonly seconds: number; readonly communicating: number; readonly rounds: number }
 
 async function timeToLoss(runner: Runner, { workers, steps }: { workers: number; steps: number }): Promise<Timed> {
-  const training = adderOf(SEED, BATCH)
+  const training = adderOf(SEED, BATCH / workers)
   const segment = buildSegment(training, steps)
   const [begin] = initialState(segment, training.model)
   const outer = workers === 1 ? { rate: 1, momentum: 0 } : { rate: 0.7, momentum: 0.6 }

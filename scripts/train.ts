@@ -168,6 +168,8 @@ function describe(event: TrainEvent, rounds: number): string {
       return `round ${event.round} is final`
     case "refuted":
       return `round ${event.round}: slot ${event.slot} was wrong, and the contract says so (${event.result.gas} gas); it is computed again`
+    case "lost":
+      return `round ${event.round}: slot ${event.slot} was wrong, and final before anybody disputed it: the round does without it`
     case "reverted":
       return `round ${event.round} was found wrong after it had been used: the run goes back to it`
   }

@@ -31,7 +31,7 @@ import {
 import { type CallParams, revertedWith, sendCall } from "../chain/sendCall.ts"
 import { clientError } from "../errors.ts"
 import { readGame } from "./readGame.ts"
-import { type Recomputed, recompute } from "./recompute.ts"
+import { recompute, type Traced } from "./recompute.ts"
 
 /** `SignedLeaf` of `contracts/types/Disputes.sol`. */
 export type SignedLeaf = {
@@ -98,16 +98,18 @@ export async function disputeLeaf(deps: DisputeDeps, params: DisputeLeafParams):
     throw clientError("E_DISPUTE_VERSION", message)
   }
   const disputeId = gameIdOf(batchId, position, account.address)
-  const own = await recompute(deps, { ...params, programRoot: terms.programRoot })
-  if (own.inputCommitment !== signed.leaf.inputCommitment) {
+  const again = await recompute(deps, { ...params, programRoot: terms.programRoot })
+  if (again.inputCommitment !== signed.leaf.inputCommitment) {
     const message = `task ${signed.leaf.taskIndex} was computed on another input than the one at hand: see \`proveWrongInput\` (R1)`
     throw clientError("E_INPUT_MISMATCH", message)
   }
   const base = { disputeId, element: undefined, claimed: undefined, computed: undefined, operation: undefined }
-  if (own.outputCommitment === signed.leaf.outputCommitment)
+  if (again.outputCommitment === signed.leaf.outputCommitment)
     return { ...base, outcome: "agrees", reason: undefined, gas: 0n, transactions: [] }
   onStep(`the committed result of task ${signed.leaf.taskIndex} is wrong; opening a dispute`)
+  // Windows are short, and the first move after this one has a clock of its own.
   const opening = await openDispute(deps, params)
+  const own = await again.trace()
   const fromBlock = opening.block
   const { record, finding, transactions, conceded } = await playOut(deps, {
     ...params,
@@ -122,7 +124,7 @@ export async function disputeLeaf(deps: DisputeDeps, params: DisputeLeafParams):
   return { ...base, ...tell(own, record, finding), outcome, reason, gas: await gasOf(deps, all), transactions: all }
 }
 
-function tell({ program }: Recomputed, { judged }: GameRecord, finding: Finding | undefined) {
+function tell({ program }: Traced, { judged }: GameRecord, finding: Finding | undefined) {
   const index = judged?.operation ?? finding?.operation
   if (index === undefined) return {}
   const { code, output } = program.operations[index]!
@@ -209,7 +211,7 @@ async function ensureAllowance({ chain, account, deployment }: DisputeDeps, term
 type PlayParams = DisputeLeafParams & {
   readonly disputeId: bigint
   readonly fromBlock: bigint
-  readonly own: Recomputed
+  readonly own: Traced
   readonly onStep: (text: string) => void
 }
 
@@ -265,7 +267,7 @@ async function sendMove(
 }
 
 /** What a worker that falsified its outputs alone would publish. */
-function guessTrace({ trace, program }: Recomputed, outputs: readonly Tensor[] | undefined): Trace | undefined {
+function guessTrace({ trace, program }: Traced, outputs: readonly Tensor[] | undefined): Trace | undefined {
   if (!outputs) return undefined
   return withTensors(trace, new Map(program.program.outputs.map((wire, i) => [wire, outputs[i]!])))
 }

@@ -15,8 +15,10 @@ import {
 } from "#engine"
 import { formatJobId, isCodedError, type Tensor } from "#protocol"
 import { chainTimeOf } from "../chain/connectChain.ts"
+import { revertedWith } from "../chain/sendCall.ts"
 import type { Client } from "../createClient.ts"
 import type { DisputeResult } from "../disputes/disputeLeaf.ts"
+import type { DisputeTaskParams } from "../disputes/disputeTask.ts"
 import { clientError } from "../errors.ts"
 import type { TaskOutput } from "../jobs/fetchResults.ts"
 import { isOver } from "../jobs/followJob.ts"
@@ -60,6 +62,8 @@ export type TrainEvent =
   | { readonly kind: "round"; readonly record: RoundRecord; readonly loss: number }
   | { readonly kind: "final"; readonly round: number }
   | { readonly kind: "refuted"; readonly round: number; readonly slot: number; readonly result: DisputeResult }
+  /** Wrong, and final before anybody disputed it: the round does without it. */
+  | { readonly kind: "lost"; readonly round: number; readonly slot: number }
   /** Somebody's dispute took a slot's work away after it had been used. */
   | { readonly kind: "reverted"; readonly round: number }
 
@@ -190,13 +194,16 @@ async function playRoundOf(
     slots: program.slots,
     least: quorum?.slots ?? program.slots,
     closesAt: (postedAt + (quorum?.seconds ?? 0)) * 1000,
+    onLost: (slot: number) => onEvent?.({ kind: "lost", round, slot }),
   }
   const outputs = await gather({ client, signal }, gathering, async ({ index, outputs }) => {
     try {
       checkSlot(program.ports, { round, slot: index, outputs, expected })
       return true
     } catch (error) {
-      const result = await client.dispute({ jobId, taskIndex: index, ...(signal ? { signal } : {}) })
+      const result = await disputeInTime(client, { jobId, taskIndex: index, ...(signal ? { signal } : {}) })
+      // Somebody else's dispute may still take it away.
+      if (result === "late") return false
       // What is computed here comes to the same: the fault is the run's, not the worker's.
       if (result.outcome === "agrees") throw error
       onEvent?.({ kind: "refuted", round, slot: index, result })
@@ -215,40 +222,58 @@ type Gathering = {
   /** So many are enough after `closesAt`, Unix time in milliseconds. */
   readonly least: number
   readonly closesAt: number
+  readonly onLost: (slot: number) => void
 }
 
 /**
  * Every slot's outputs, each looked at as soon as its audits are in (R33) and its window is open, for in the end nobody
- * can dispute it. What is found wrong is waited for again.
+ * can dispute it. What is wrong is waited for again, until it is final all the same.
  * @throws E_ROUND_ENDED where the job is over before that
  */
 async function gather(
   { client, signal }: Asking,
-  { jobId, slots, least, closesAt }: Gathering,
+  { jobId, slots, least, closesAt, onLost }: Gathering,
   isRight: (output: TaskOutput) => Promise<boolean>,
 ): Promise<(TaskOutput | undefined)[]> {
-  const found = new Map<number, TaskOutput>()
+  /** Undefined for a slot that nothing more can come of. */
+  const found = new Map<number, TaskOutput | undefined>()
+  /** By batch and slot. */
   const wrong = new Set<string>()
   for (;;) {
     const view = await patiently(() => client.job(jobId), signal)
     if (view.counts.attested + view.counts.final > found.size) {
       for (const output of await patiently(() => client.results(jobId, signal ? { signal } : {}), signal)) {
-        const { index, state, outputCommitment } = output
-        if (found.has(index) || wrong.has(outputCommitment) || !IS_AUDITED.has(state)) continue
-        if (await isRight(output)) found.set(index, output)
-        else wrong.add(outputCommitment)
+        const { index, state, batchId } = output
+        const place = `${batchId}/${index}`
+        if (found.has(index) || !IS_AUDITED.has(state)) continue
+        if (!wrong.has(place)) {
+          if (await isRight(output)) found.set(index, output)
+          else wrong.add(place)
+        } else if (state === "final") {
+          found.set(index, undefined)
+          onLost(index)
+        }
       }
     }
     const over = isOver(view)
-    if (found.size === slots || (found.size >= least && (over || Date.now() >= closesAt))) {
+    const right = [...found.values()].filter((output) => output !== undefined).length
+    if (right > 0 && (found.size === slots || (right >= least && (over || Date.now() >= closesAt)))) {
       return Array.from({ length: slots }, (_, slot) => found.get(slot))
     }
     if (over) {
-      const message = `job ${formatJobId(jobId)} ended ${view.state} with ${found.size} of ${slots} slots: ${view.reason.text}`
+      const message = `job ${formatJobId(jobId)} ended ${view.state} with ${right} of ${slots} slots: ${view.reason.text}`
       throw clientError("E_ROUND_ENDED", message)
     }
     await sleep(POLL_MS, undefined, { signal })
   }
+}
+
+async function disputeInTime(client: Client, params: DisputeTaskParams): Promise<DisputeResult | "late"> {
+  return client.dispute(params).catch((error: unknown) => {
+    const isClosed = isCodedError(error) && error.code === "E_DISPUTE_CLOSED"
+    if (isClosed || revertedWith(error) === "DisputeClosed") return "late"
+    throw error
+  })
 }
 
 const IS_AUDITED: ReadonlySet<string> = new Set(["attested", "final"])
