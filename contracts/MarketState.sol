@@ -216,6 +216,11 @@ abstract contract MarketState is ReentrancyGuardTransient {
         // The batch is over before any money moves.
         uint256 claimable = _leave(batchId, batch, o.leftShards, own);
         uint256 ended = BatchWord.unwrap(_word(Digests.committed(batchHash), to, 0));
+        // A silent range is seen to be unpaid afterwards too, by whoever counts paid units (ModelRegistry).
+        if (to == BatchState.Final && silent != 0) {
+            _sides[batchId].penalized = side.penalized | uint64(silent);
+            ended |= BATCH_SIDE;
+        }
         if (claimable != 0 || word.side()) ended |= BATCH_SIDE;
         _batches[batchId] = BatchWord.wrap(ended);
         audited = REGISTRY.settle(s, ranges, verifiers);
