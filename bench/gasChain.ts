@@ -73,6 +73,7 @@ export async function createGasChain() {
           registryConfig: { ...p, ...at },
           marketParams: { ...p, ...at },
           demandGas: [...p.demandGas],
+          modelGrace: p.unbonding,
           gameConfig: { ...p, ...at },
         } as never,
       },

@@ -31,6 +31,7 @@ import { commitTasks, type JobPlan, planJob, type TaskInputs } from "./jobs/plan
 import { type PostJobResult, postJob } from "./jobs/postJob.ts"
 import { chooseCapability, chooseShardSize, type PriceWishes, priceJob } from "./jobs/price.ts"
 import { type Quote, quoteJob } from "./jobs/quoteJob.ts"
+import { createModels, type Models } from "./models/models.ts"
 import { type Payout, readPayouts } from "./payouts/readPayouts.ts"
 import { type VerifyJobResult, verifyJob } from "./verify/verifyJob.ts"
 
@@ -97,6 +98,8 @@ export type Client = {
   /** Computes again what it samples for itself, and disputes what is wrong. */
   watch(params: WatchParams): Promise<Watched>
   payouts(account?: Address): Promise<Payout[]>
+  /** Shares of trained models, and what they earn. */
+  readonly models: Models
   why(subject: WhySubject): Promise<Why>
 }
 
@@ -213,6 +216,7 @@ export async function createClient(params: ClientParams): Promise<Client> {
     dispute: (wish) => withRunner((deps) => disputeTask(deps, wish)),
     watch: (wish) => withRunner((deps) => watchJobs(deps, wish)),
     payouts: (one) => readPayouts(chain, deployment, one),
+    models: createModels({ chain, deployment, spender }),
     why: (subject) => coordinator.get(pathOf(subject), WhySchema),
   }
 }

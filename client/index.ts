@@ -10,13 +10,21 @@ export type { JobProgress } from "./jobs/followJob.ts"
 export type { TaskInputs } from "./jobs/planJob.ts"
 export type { PostJobResult } from "./jobs/postJob.ts"
 export type { Quote } from "./jobs/quoteJob.ts"
+export type { ModelPlan, Models, RegisteredModel } from "./models/models.ts"
 export type { Conservation } from "./payouts/conservation.ts"
 export { readConservation } from "./payouts/conservation.ts"
 export type { LedgerEntry } from "./payouts/ledger.ts"
 export { buildLedger } from "./payouts/ledger.ts"
 export type { Payout } from "./payouts/readPayouts.ts"
 export { replayRun } from "./training/replayRun.ts"
-export { createRunFolder, openRunFolder, type RunFolder, type RunPlan, readManifest } from "./training/runFolder.ts"
+export {
+  createRunFolder,
+  openRunFolder,
+  type RunFolder,
+  type RunPlan,
+  readManifest,
+  type SavedModel,
+} from "./training/runFolder.ts"
 export { type TrainEvent, type TrainParams, train } from "./training/train.ts"
 export { trainedModel } from "./training/trainedModel.ts"
 export {

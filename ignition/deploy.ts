@@ -17,7 +17,7 @@ export type DeployParams = {
   readonly beacon?: Address
 }
 
-/** Nine contracts in nine transactions, and the record that every process starts from. */
+/** Ten contracts in ten transactions, and the record that every process starts from. */
 export async function deployAssay(params: DeployParams): Promise<Deployment> {
   const { network, rpcUrl, deployerKey, beacon } = params
   const chain = createPublicClient({ transport: http(rpcUrl) })
@@ -79,7 +79,7 @@ export async function dryRun(network: string): Promise<DryRun> {
     const head = await chain.getBlockNumber({ cacheTime: 0 })
     let gas = 0n
     for (let number = 1n; number <= head; number++) gas += (await chain.getBlock({ blockNumber: number })).gasUsed
-    return { parameters, gas, transactions: 9 }
+    return { parameters, gas, transactions: 10 }
   } finally {
     await connection.close()
   }
@@ -93,7 +93,7 @@ async function foretell(chain: PublicClient, deployer: Address, beacon: Address 
   const first = { token, beacon: beacon ?? next(), referee: next() }
   // GameJudge, which nobody calls: the game runs its code.
   next()
-  return { ...first, registry: next(), challenges: next(), jury: next(), game: next(), market: next() }
+  return { ...first, registry: next(), challenges: next(), jury: next(), game: next(), market: next(), models: next() }
 }
 
 function moduleParameters(p: Parameters, contracts: Contracts) {
@@ -147,6 +147,8 @@ function moduleParameters(p: Parameters, contracts: Contracts) {
       game,
     },
     demandGas: [...p.demandGas],
+    // As long as anything of a batch can still be found false.
+    modelGrace: unbonding,
     registry,
     challenges,
     jury,

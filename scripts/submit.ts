@@ -7,17 +7,19 @@ import { ensureTokens } from "./shared/funds.ts"
 import { addJobFlags, type JobFlags, readJobRequest } from "./shared/jobRequest.ts"
 import { type OpenClient, openSpender } from "./shared/openClient.ts"
 import { amount, formatAmount } from "./shared/output.ts"
+import { parseModelId } from "./shared/parse.ts"
 import { createProgress } from "./shared/progress.ts"
 import { confirm } from "./shared/prompt.ts"
 import { settleRefund } from "./shared/refund.ts"
 import { type WrittenOutput, writeOutputs } from "./shared/writeOutputs.ts"
 
-type Options = JobFlags & { wait?: boolean; out?: string }
+type Options = JobFlags & { wait?: boolean; out?: string; royalty?: string }
 
 export function configure(command: Command): void {
   addJobFlags(command)
     .option("--wait", "follow the job to its end, write outputs and take the refund")
     .option("--out <dir>", "where outputs go (with --wait; default ./assay-<job id>)")
+    .option("--royalty <model>", "id of the trained model that the job uses: its royalty goes to who holds its shares")
     .action(action<Options>(submit))
 }
 
@@ -29,11 +31,15 @@ async function submit(context: Context, options: Options): Promise<void> {
   const prepared = await client.prepare(request)
   const { quote } = prepared
   for (const warning of quote.warnings) out.say(`note: ${warning}`)
-  if (isLocal(context)) await ensureTokens({ ...opened, context }, account, quote.escrow)
-  else await confirm(`Lock ${formatAmount(quote.escrow)} for ${quote.tasks} tasks?`, context)
+  const modelId = options.royalty === undefined ? undefined : parseModelId(options.royalty)
+  const royalty = modelId === undefined ? 0n : await client.models.royaltyOf(modelId, prepared.plan.terms)
+  const more = modelId === undefined ? "" : `, and pay ${formatAmount(royalty)} for the use of the model`
+  if (isLocal(context)) await ensureTokens({ ...opened, context }, account, quote.escrow + royalty)
+  else await confirm(`Lock ${formatAmount(quote.escrow)} for ${quote.tasks} tasks${more}?`, context)
   const { jobId, tx, escrow } = await client.post(prepared, { signal })
   const id = formatJobId(jobId)
-  const posted = { jobId: id, tx, tasks: quote.tasks, ...amount("escrow", escrow) }
+  if (modelId !== undefined && royalty > 0n) await client.models.pay(modelId, { jobId, amount: royalty })
+  const posted = { jobId: id, tx, tasks: quote.tasks, ...amount("escrow", escrow), ...amount("royalty", royalty) }
   if (!options.wait) {
     out.result({ ...posted, status: "open", outputs: [], ...amount("charged", 0n), ...amount("refunded", 0n) }, () =>
       [

@@ -8,12 +8,13 @@ import {
   meanLoss,
   openRunFolder,
   type RunFolder,
+  type SavedModel,
   type TrainEvent,
   type TrainingRun,
   train,
   trainedModel,
 } from "#client"
-import { createRunner, trainAlone, withParameters } from "#engine"
+import { createRunner, stateCommitment, trainAlone, withParameters } from "#engine"
 import { formatJobId } from "#protocol"
 import { isLocal } from "./shared/accounts.ts"
 import { action, type Context } from "./shared/action.ts"
@@ -44,7 +45,7 @@ async function trainCommand(context: Context, options: Options): Promise<void> {
   if (options.config === undefined) throw usageError("E_USAGE", "name the configuration with --config run.json")
   const config = await readTrainConfig(options.config)
   if (options.alone) return alone(context, config, options.out ?? options.config.replace(/(\.json)?$/, "-alone"))
-  const { plan, rateOf, money, quorum } = config
+  const { plan, rateOf, money, quorum, shares } = config
   const dir = options.out ?? `${options.config.replace(/\.json$/, "")}-run`
   const folder = await openOrCreate(dir, plan)
   const { run } = folder
@@ -68,6 +69,11 @@ async function trainCommand(context: Context, options: Options): Promise<void> {
         rateOf,
         title: plan.title,
         ...money,
+        async register(programRoot) {
+          const modelId = await client.models.open({ programRoot, title: plan.title, ...shares })
+          out.say(`model ${modelId}: work that becomes final gets a share of it for each slot and round`)
+          return modelId
+        },
         keep: folder.save,
         async fund(escrow) {
           if (local) return ensureTokens({ ...opened, context }, account, escrow)
@@ -79,7 +85,9 @@ async function trainCommand(context: Context, options: Options): Promise<void> {
       },
     )
     const done = ended.rounds.length === plan.rounds
-    const model = await folder.saveModel(ended, await trainedModel({ runner }, plan, ended))
+    const saved = await folder.saveModel(ended, await trainedModel({ runner }, plan, ended))
+    const { path: model } = saved
+    if (ended.modelId !== undefined) await shareOut(context, client, { run: ended, saved, done })
     const spent = await spentOn(client, account.address, ended)
     const loss = meanLoss(ended.rounds.at(-1)!)
     out.result(
@@ -87,6 +95,7 @@ async function trainCommand(context: Context, options: Options): Promise<void> {
         status: done ? "final" : "open",
         run: dir,
         model,
+        modelId: ended.modelId ?? null,
         rounds: ended.rounds.length,
         loss,
         jobs: ended.rounds.map(({ jobId }) => formatJobId(jobId)),
@@ -105,6 +114,24 @@ async function trainCommand(context: Context, options: Options): Promise<void> {
   } finally {
     await runner.close()
   }
+}
+
+/** Anyone may credit work; whoever trains does, so that nobody has to. */
+async function shareOut(
+  { out }: Context,
+  { models }: Client,
+  { run, saved, done }: { run: TrainingRun; saved: SavedModel; done: boolean },
+): Promise<void> {
+  const modelId = run.modelId!
+  const batches = await models.credit(
+    modelId,
+    run.rounds.map(({ jobId }) => jobId),
+  )
+  const { shares, complete } = await models.read(modelId)
+  out.say(`${batches} batches credited: ${shares} shares of model ${modelId}`)
+  if (!done || complete) return
+  const state = stateCommitment([...Object.values(run.state.shared), ...Object.values(run.state.gathered)])
+  await models.complete(modelId, { state, manifest: saved.manifestSha256, model: saved.sha256 })
 }
 
 async function alone({ out, signal }: Context, { plan, segment, rateOf }: TrainConfig, dir: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import type { Hex } from "viem"
 import { z } from "zod"
 import {
   decodeBundle,
@@ -32,9 +33,12 @@ export type RunFolder = {
   readonly run: TrainingRun
   /** Writes what has changed; the manifest last, so that it never names a state that is not there. */
   save(run: TrainingRun): Promise<void>
-  /** Also the model that it has come to. @returns where it is */
-  saveModel(run: TrainingRun, model: Uint8Array): Promise<string>
+  /** Also the model that it has come to. */
+  saveModel(run: TrainingRun, model: Uint8Array): Promise<SavedModel>
 }
+
+/** Where the model is, and sha256 of it and of the manifest that names it. */
+export type SavedModel = { readonly path: string; readonly sha256: Hex; readonly manifestSha256: Hex }
 
 const MANIFEST = "manifest.json"
 const PROGRAM = "program.onnx"
@@ -60,7 +64,7 @@ export async function createRunFolder(dir: string, plan: RunPlan): Promise<RunFo
 /** @throws E_RUN_FOLDER where the folder holds no run, or files that are not those that its manifest names */
 export async function openRunFolder(dir: string): Promise<RunFolder> {
   const manifest = await readManifest(dir)
-  const { program: facts, title, rounds, sources, played, posted } = manifest
+  const { program: facts, title, rounds, sources, played, posted, modelId } = manifest
   const read = async (name: string, hash: string) => {
     const bytes = await readRunFile(dir, name)
     if (hexOf(sha256(bytes)) === hash) return bytes
@@ -86,7 +90,12 @@ export async function openRunFolder(dir: string): Promise<RunFolder> {
   for (const record of played) {
     records.push(record.final ? record : { ...record, began: await stateOf(record.round) })
   }
-  const run = { rounds: records, state: await stateOf(played.length), ...(posted ? { posted } : {}) }
+  const run = {
+    rounds: records,
+    state: await stateOf(played.length),
+    ...(posted ? { posted } : {}),
+    ...(modelId ? { modelId } : {}),
+  }
   return folderOf(dir, { program, forward, parameters, title, rounds, sources }, run)
 }
 
@@ -101,7 +110,9 @@ function folderOf(dir: string, plan: RunPlan, begun: TrainingRun): RunFolder {
     const text = JSON.stringify(z.encode(TrainingManifestSchema, manifest), null, 2)
     // Thousands of losses, a line each, would bury everything else.
     const lines = text.replace(/\[[-\d.e,\s]+\]/g, (numbers) => numbers.replace(/\s+/g, " "))
-    await writeFile(join(dir, MANIFEST), `${lines}\n`)
+    const bytes = new TextEncoder().encode(`${lines}\n`)
+    await writeFile(join(dir, MANIFEST), bytes)
+    return hexOf(sha256(bytes))
   }
   return {
     plan,
@@ -121,8 +132,9 @@ function folderOf(dir: string, plan: RunPlan, begun: TrainingRun): RunFolder {
     },
     async saveModel(run, model) {
       await writeFile(join(dir, MODEL), model)
-      await write({ ...manifestOf(plan, run), model: hexOf(sha256(model)) })
-      return join(dir, MODEL)
+      const hash = hexOf(sha256(model))
+      const manifestSha256 = await write({ ...manifestOf(plan, run), model: hash })
+      return { path: join(dir, MODEL), sha256: hash, manifestSha256 }
     },
   }
 }
@@ -150,6 +162,7 @@ export function manifestOf(plan: RunPlan, run: TrainingRun): TrainingManifest {
       slots: each.map((slot) => slot && { ...slot, losses: [...slot.losses] }),
     })),
     ...(run.posted ? { posted: run.posted } : {}),
+    ...(run.modelId ? { modelId: run.modelId } : {}),
     contributors: Object.fromEntries(contributions(run)),
     state: stateRoots(run.state),
   }

@@ -49,6 +49,8 @@ export type TrainParams = {
   readonly title: string
   /** After these seconds a round is closed with as few slots as this; where it is left out, all are waited for. */
   readonly quorum?: { readonly slots: number; readonly seconds: number }
+  /** Called once, before the first round, with the program of all rounds' jobs. @returns the model's id */
+  readonly register?: (programRoot: Hex) => Promise<Hex>
   /** Called before each round is posted; a run ends where its caller has no more (E_BALANCE). */
   readonly fund?: (escrow: bigint) => Promise<unknown>
   /** Called after each change, with what has to be kept to go on from there. */
@@ -89,6 +91,8 @@ export async function train(deps: TrainDeps, params: TrainParams): Promise<Train
     await params.keep(run)
   }
 
+  const isNew = run.rounds.length === 0 && run.posted === undefined && run.modelId === undefined
+  if (isNew && params.register) await keep({ ...run, modelId: await params.register(prepared.programRoot) })
   while (run.rounds.length < rounds || run.rounds.some(({ final }) => !final)) {
     if (run.rounds.length < rounds) {
       const posted = await postRound(playing, params, run, keep)

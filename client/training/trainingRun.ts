@@ -41,6 +41,8 @@ export type TrainingRun = {
   readonly posted?: PostedRound
   /** What the next round begins with. */
   readonly state: RoundState
+  /** Under which the ModelRegistry knows the model that comes of it. */
+  readonly modelId?: Hex
 }
 
 export function beginRun(genesis: RoundState): TrainingRun {
@@ -52,14 +54,16 @@ export function withPosted(run: TrainingRun, posted: PostedRound): TrainingRun {
 }
 
 export function withRound(run: TrainingRun, record: RoundRecord, state: RoundState): TrainingRun {
-  return { rounds: [...run.rounds, record], state }
+  const { posted: _, ...rest } = run
+  return { ...rest, rounds: [...run.rounds, record], state }
 }
 
 /** Back to before a round: it and those after it are to be played again. @throws where its beginning was not kept */
 export function withoutRoundsFrom(run: TrainingRun, round: number): TrainingRun {
   const state = run.rounds[round]?.began
   if (!state) throw new Error(`what round ${round} began with was not kept`)
-  return { rounds: run.rounds.slice(0, round), state }
+  const { posted: _, ...rest } = run
+  return { ...rest, rounds: run.rounds.slice(0, round), state }
 }
 
 export function withFinal(run: TrainingRun, round: number): TrainingRun {

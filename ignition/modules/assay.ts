@@ -2,8 +2,8 @@ import { buildModule } from "@nomicfoundation/hardhat-ignition/modules"
 
 /**
  * The contracts bind one another as immutables, so their addresses are foretold from the deployer's nonce and each
- * waits for the one before it. The Market is the last: its constructor checks that the others name it, so that a wrong
- * prediction cannot go live.
+ * waits for the one before it. The Market is the last of them: its constructor checks that the others name it, so that a
+ * wrong prediction cannot go live. The ModelRegistry only reads it.
  */
 function assayModule(id: string, { ownBeacon }: { ownBeacon: boolean }) {
   return buildModule(id, (m) => {
@@ -21,7 +21,8 @@ function assayModule(id: string, { ownBeacon }: { ownBeacon: boolean }) {
     const jury = m.contract("Jury", [...peers, at("challenges"), at("game")], { after: [challenges] })
     const game = m.contract("DisputeGame", [at("gameConfig"), judge], { after: [jury] })
     const market = m.contract("Market", [at("marketParams")], { after: [game] })
-    return { token, referee, judge, registry, challenges, jury, game, market }
+    const models = m.contract("ModelRegistry", [market, token, at("modelGrace")], { after: [market] })
+    return { token, referee, judge, registry, challenges, jury, game, market, models }
   })
 }
 

@@ -16,6 +16,7 @@ const CONTRACTS: readonly Source[] = [
   { name: "challenges", source: "Challenges.sol", interfaces: ["IChallenges", "IProofs"], parts: ["Proofs"] },
   { name: "jury", source: "Jury.sol", interfaces: ["IJury", "IBound"], passed: ["Duties"] },
   { name: "disputeGame", source: "DisputeGame.sol", interfaces: ["IDisputeGame"], parts: ["GameOpen", "GameJudge"] },
+  { name: "modelRegistry", source: "ModelRegistry.sol" },
   { name: "beacon", source: "interfaces/IBeacon.sol" },
 ]
 

@@ -11,6 +11,7 @@ export const ContractsSchema = z.object({
   game: AddressSchema,
   referee: AddressSchema,
   beacon: AddressSchema,
+  models: AddressSchema,
 })
 export type Contracts = z.output<typeof ContractsSchema>
 

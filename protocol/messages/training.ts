@@ -85,6 +85,8 @@ export const TrainingManifestSchema = z.object({
    * of the last round, which `closing.onnx` adds to them. The model follows from these.
    */
   state: z.record(z.string(), Bytes32Schema),
+  /** Under which the ModelRegistry knows the model, its shares and its income. */
+  modelId: Bytes32Schema.optional(),
   /** `model.onnx`, where nothing was played since it was written. */
   model: Sha256Schema.optional(),
 })

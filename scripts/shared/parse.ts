@@ -1,4 +1,4 @@
-import { type Address, getAddress, isAddress, parseUnits } from "viem"
+import { type Address, getAddress, type Hex, isAddress, parseUnits } from "viem"
 import { MEMORY_TIERS, type MemoryTier } from "#protocol"
 import { usageError } from "./errors.ts"
 
@@ -62,4 +62,13 @@ export function parseTask(text: string): { jobId: bigint; index: number } {
     throw usageError("E_BAD_TASK", `'${text}' is no task: give JOB/INDEX, 0x5f2c…/17 say`)
   }
   return { jobId: parseJobId(id), index: Number(index) }
+}
+
+export function isModelId(text: string): text is Hex {
+  return /^0x[0-9a-f]{64}$/i.test(text)
+}
+
+export function parseModelId(text: string): Hex {
+  if (isModelId(text)) return text
+  throw usageError("E_BAD_MODEL_ID", `'${text}' is no model's id: give the 0x-hex that \`train\` printed`)
 }

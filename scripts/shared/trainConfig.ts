@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises"
 import { basename, dirname, resolve } from "node:path"
 import { z } from "zod"
-import type { RunPlan } from "#client"
+import type { ModelPlan, RunPlan } from "#client"
 import {
   buildRoundProgram,
   buildSegment,
@@ -64,6 +64,10 @@ const TrainConfigSchema = z.strictObject({
     .default({ rate: 1, momentum: 0.5 }),
   /** After so many seconds a round is closed with so many slots; all are waited for where it is left out. */
   quorum: z.strictObject({ slots: CountSchema, seconds: CountSchema }).optional(),
+  /** Percent of their fees that users of the model that comes of it pay to its shares. */
+  royalty: z.number().min(0).max(100).default(5),
+  /** Percent of the shares that whoever trains keeps. */
+  ownShare: z.number().min(0).max(99).default(50),
   /** Tokens a slot and round; the coordinator's least where left out. */
   fee: z.string().optional(),
   /** Share of slots that are computed again. */
@@ -76,6 +80,7 @@ export type TrainConfig = {
   readonly segment: Segment
   readonly rateOf: (step: number) => number
   readonly quorum?: { readonly slots: number; readonly seconds: number }
+  readonly shares: Pick<ModelPlan, "maxShares" | "ownShares" | "royalty">
   readonly money: { readonly fee?: bigint; readonly auditRate?: number }
 }
 
@@ -128,10 +133,20 @@ export async function readTrainConfig(path: string): Promise<TrainConfig> {
     },
     ...(config.quorum === undefined ? {} : { quorum: config.quorum }),
     rateOf: (step) => (elementsOf(cosineRates(schedule, step, 1)) as Float32Array)[0]!,
+    shares: sharesOf(rounds * slots, config),
     money: {
       ...(config.fee === undefined ? {} : { fee: parseTokens(config.fee) }),
       ...(config.audit === undefined ? {} : { auditRate: parsePercent(config.audit) }),
     },
+  }
+}
+
+/** Units may be computed again after a late finding (R35), and each is a share: twice as many is room for all of that. */
+function sharesOf(units: number, { royalty, ownShare }: { royalty: number; ownShare: number }) {
+  return {
+    maxShares: BigInt(2 * units),
+    ownShares: BigInt(Math.round((units * ownShare) / (100 - ownShare))),
+    royalty: Math.round(100 * royalty),
   }
 }
 

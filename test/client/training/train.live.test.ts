@@ -4,8 +4,19 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { test } from "node:test"
 import type { Hex } from "viem"
-import { contributions, createRunFolder, openRunFolder, readManifest, type TrainEvent, train, verifyRun } from "#client"
+import {
+  type Client,
+  contributions,
+  createRunFolder,
+  openRunFolder,
+  readManifest,
+  type TrainEvent,
+  type TrainingRun,
+  train,
+  verifyRun,
+} from "#client"
 import { createRoundRuntime, createRunner, playRound } from "#engine"
+import { assayTokenAbi, type Deployment } from "#protocol"
 import { classifier } from "../../engine/support/graphs.ts"
 import { startLocalStack } from "../../worker/support/localStack.ts"
 import { playedAlone, program, SIZE, SLOTS, STEPS, smallRun } from "./support/smallRun.ts"
@@ -13,7 +24,7 @@ import { playedAlone, program, SIZE, SLOTS, STEPS, smallRun } from "./support/sm
 const ROUNDS = 3
 
 test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashed, and the result is what one machine makes", async (t) => {
-  const { client, startWorker, ready } = await startLocalStack(t, { ASSAY_LEASE_SECONDS: "20" })
+  const { client, deployment, startWorker, ready } = await startLocalStack(t, { ASSAY_LEASE_SECONDS: "20" })
   const cheat = startWorker({ backend: join(import.meta.dirname, "../../../examples/cheats/lazy.ts") })
   const honest = [1, 2, 3].map(() => startWorker({ seats: 6 }))
   await ready()
@@ -40,6 +51,8 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
       run: folder.run,
       rounds: ROUNDS - 1,
       keep: folder.save,
+      register: (programRoot) =>
+        client.models.open({ programRoot, maxShares: 100n, ownShares: OWN_SHARES, royalty: 500, title: "a run" }),
       onEvent: (event) => {
         events.push(event)
         // Found out once, it goes: the run does without it.
@@ -63,6 +76,8 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
   assert.equal(steps, ROUNDS * SLOTS * STEPS)
   assert.ok(!contributions(ended).has(cheat.address), "nobody is credited with what was made up")
 
+  await assertShares(client, deployment, ended)
+
   const { plan } = await openRunFolder(dir)
   const manifest = await readManifest(dir)
   const verified = await verifyRun({ client, runner }, { plan, manifest })
@@ -78,6 +93,48 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
   const wrong = await verifyRun({ client, runner }, { plan, manifest: swapped })
   assert.ok(!wrong.ok && wrong.checks.some(({ name, ok }) => name === "round 0: links" && ok === false))
 })
+
+/** Shares follow work that was paid, and income follows shares. */
+async function assertShares(client: Client, deployment: Deployment, run: TrainingRun): Promise<void> {
+  const modelId = run.modelId!
+  const jobs = run.rounds.map(({ jobId }) => jobId)
+  assert.ok((await client.models.credit(modelId, jobs)) >= ROUNDS)
+  assert.equal(await client.models.credit(modelId, jobs), 0, "no batch gives shares twice")
+  const { holders, shares, owner } = await client.models.read(modelId)
+  const worked = new Map<string, bigint>()
+  for (const { account, entries } of await client.payouts()) {
+    const paid = entries.filter(({ kind, jobId }) => kind === "work" && jobs.includes(jobId!))
+    const units = paid.reduce((sum, { amount }) => sum + amount, 0n) / smallRun.fee
+    if (units > 0n) worked.set(account.toLowerCase(), units)
+  }
+  assert.deepEqual(
+    new Map(holders.filter(({ account }) => account !== owner).map((one) => [one.account.toLowerCase(), one.shares])),
+    worked,
+    "a share for every slot that was paid for, and for nothing else",
+  )
+  assert.equal(shares, BigInt(ROUNDS * SLOTS) + OWN_SHARES)
+
+  const amount = 10n * shares
+  await client.models.pay(modelId, { jobId: jobs[0]!, amount })
+  const after = await client.models.read(modelId)
+  assert.equal(after.income, amount)
+  for (const one of after.holders) assert.equal(one.claimable, 10n * one.shares)
+  const balance = () =>
+    client.chain.readContract({
+      address: deployment.contracts.token,
+      abi: assayTokenAbi,
+      functionName: "balanceOf",
+      args: [owner],
+    })
+  const before = await balance()
+  assert.equal((await client.models.claim([modelId])).amount, 10n * OWN_SHARES)
+  assert.equal((await balance()) - before, 10n * OWN_SHARES)
+  await client.models.complete(modelId, { state: HASH, manifest: HASH, model: HASH })
+  assert.ok((await client.models.read(modelId)).complete)
+}
+
+const OWN_SHARES = 4n
+const HASH: Hex = `0x${"ab".repeat(32)}`
 
 test("R33: a round closes on its quorum; what comes late is paid and not used, and a crash around a posting pays once", async (t) => {
   const { client, startWorker, ready, until } = await startLocalStack(t)

@@ -128,6 +128,7 @@ export async function openLocalChain(changes: Partial<Deployment["params"]> = {}
   await deploy("Jury.sol", "Jury", [registry, market, challenges, game])
   await deploy("DisputeGame.sol", "DisputeGame", [gameConfig, judge])
   await deploy("Market.sol", "Market", [{ ...p, beacon, registry, challenges, jury, game }])
+  const models = await deploy("ModelRegistry.sol", "ModelRegistry", [market, token, p.unbonding])
   const genesis = await client.getBlock({ blockNumber: 0n })
   const deployment: Deployment = {
     network: "local",
@@ -142,6 +143,7 @@ export async function openLocalChain(changes: Partial<Deployment["params"]> = {}
       game: game.toLowerCase() as Address,
       referee: referee.toLowerCase() as Address,
       beacon: beacon.toLowerCase() as Address,
+      models: models.toLowerCase() as Address,
     },
     deployedBlock: Number(await client.getBlockNumber()),
     genesisHash: genesis.hash,

@@ -37,6 +37,7 @@ export const DEPLOYMENT: Deployment = {
     game: address(7),
     referee: address(8),
     beacon: address(6),
+    models: address(9),
   },
   deployedBlock: 1,
   genesisHash: `0x${"9".repeat(64)}`,

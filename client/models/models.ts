@@ -1,0 +1,172 @@
+import { type Address, type Hex, type LocalAccount, type PublicClient, parseEventLogs, toHex } from "viem"
+import { assayTokenAbi, type Deployment, modelRegistryAbi, type Terms } from "#protocol"
+import { eventsNamed, readHistory } from "../chain/readHistory.ts"
+import { revertedWith, sendCall } from "../chain/sendCall.ts"
+import { readBatches } from "../payouts/ledger.ts"
+
+export type ModelPlan = {
+  /** Of every round's job of the run. */
+  readonly programRoot: Hex
+  /** Most shares that work can get, one a unit. */
+  readonly maxShares: bigint
+  /** Of whoever opens it. */
+  readonly ownShares: bigint
+  /** What users of the model pay, in 1/10,000 of a job's fees. */
+  readonly royalty: number
+  readonly title: string
+}
+
+export type Holder = {
+  readonly account: Address
+  readonly shares: bigint
+  /** Earned and not yet claimed, of this model alone while its shares did not move. */
+  readonly claimable: bigint
+}
+
+export type RegisteredModel = {
+  readonly modelId: Hex
+  readonly owner: Address
+  readonly title: string
+  readonly royalty: number
+  readonly complete: boolean
+  /** sha256 of manifest and model file; of zeros until it is complete. */
+  readonly manifest: Hex
+  readonly model: Hex
+  readonly shares: bigint
+  readonly holders: readonly Holder[]
+  /** Royalties that were ever paid. */
+  readonly income: bigint
+}
+
+export type Models = {
+  /** Before a run's first round. */
+  open(plan: ModelPlan): Promise<Hex>
+  /** Gives shares for every final batch of these jobs that gave none yet. Anyone may. @returns how many batches */
+  credit(modelId: Hex, jobIds: readonly bigint[]): Promise<number>
+  /** Ends the run: by its owner, once. */
+  complete(modelId: Hex, result: { state: Hex; manifest: Hex; model: Hex }): Promise<Hex>
+  /** The royalty that using the model in a job of ours comes to. */
+  royaltyOf(modelId: Hex, terms: Terms): Promise<bigint>
+  pay(modelId: Hex, payment: { jobId: bigint; amount: bigint }): Promise<Hex>
+  /** Takes what this account's shares have earned. */
+  claim(modelIds: readonly Hex[]): Promise<{ tx: Hex; amount: bigint }>
+  read(modelId: Hex): Promise<RegisteredModel>
+}
+
+export type ModelsDeps = {
+  readonly chain: PublicClient
+  readonly deployment: Deployment
+  /** @throws E_NO_ACCOUNT where nobody pays */
+  readonly spender: () => LocalAccount
+}
+
+/** The ModelRegistry as a client uses it: shares of trained models, and what they earn. */
+export function createModels({ chain, deployment, spender }: ModelsDeps): Models {
+  const { models, token } = deployment.contracts
+  const at = { address: models, abi: modelRegistryAbi } as const
+  const send = (functionName: string, args: readonly unknown[]) =>
+    sendCall(chain, spender(), { ...at, functionName, args })
+  const eventsOf = async (tx: Hex) => {
+    const { logs } = await chain.getTransactionReceipt({ hash: tx })
+    return parseEventLogs({ abi: modelRegistryAbi, logs, strict: true })
+  }
+  const eventsFrom = { ...at, fromBlock: BigInt(deployment.deployedBlock), strict: true } as const
+
+  return {
+    async open({ programRoot, maxShares, ownShares, royalty, title }) {
+      const nonce = BigInt(toHex(crypto.getRandomValues(new Uint8Array(8))))
+      const tx = await send("open", [{ programRoot, maxShares, ownShares, royalty }, nonce, title])
+      const opened = (await eventsOf(tx)).find((event) => event.eventName === "ModelOpened")!
+      return toHex(opened.args.modelId, { size: 32 })
+    },
+
+    async credit(modelId, jobIds) {
+      const wanted = new Set(jobIds)
+      const history = await readHistory(chain, deployment)
+      const batches = readBatches(history)
+      let credited = 0
+      for (const { args } of eventsNamed(history, "BatchFinalized")) {
+        const { terms, batch } = batches.get(args.batchId)!
+        if (!wanted.has(batch.jobId) || args.paidRanges === 0n) continue
+        const known = await chain.readContract({
+          ...at,
+          functionName: "isCredited",
+          args: [BigInt(modelId), args.batchId],
+        })
+        if (known) continue
+        try {
+          await send("credit", [BigInt(modelId), terms, batch])
+          credited++
+        } catch (error) {
+          // Anyone may, so somebody else may have been first.
+          if (revertedWith(error) !== "CreditTwice") throw error
+        }
+      }
+      return credited
+    },
+
+    complete: (modelId, { state, manifest, model }) => send("complete", [BigInt(modelId), state, manifest, model]),
+
+    royaltyOf: (modelId, terms) =>
+      chain.readContract({ ...at, functionName: "royaltyUp", args: [BigInt(modelId), terms] }),
+
+    async pay(modelId, { jobId, amount }) {
+      await sendCall(chain, spender(), {
+        address: token,
+        abi: assayTokenAbi,
+        functionName: "approve",
+        args: [models, amount],
+      })
+      return send("pay", [BigInt(modelId), jobId, amount])
+    },
+
+    async claim(modelIds) {
+      const tx = await send("claim", [modelIds.map(BigInt)])
+      const claimed = (await eventsOf(tx)).find((event) => event.eventName === "IncomeClaimed")
+      return { tx, amount: claimed?.args.amount ?? 0n }
+    },
+
+    async read(modelId) {
+      const id = BigInt(modelId)
+      const [{ owner, plan, creditUntil, manifest, model }, shares] = await Promise.all([
+        chain.readContract({ ...at, functionName: "modelOf", args: [id] }),
+        chain.readContract({ ...at, functionName: "sharesOf", args: [id] }),
+      ])
+      const [[opened], paid, moved] = await Promise.all([
+        chain.getContractEvents({ ...eventsFrom, eventName: "ModelOpened", args: { modelId: id } }),
+        chain.getContractEvents({ ...eventsFrom, eventName: "RoyaltyPaid", args: { modelId: id } }),
+        Promise.all([
+          chain.getContractEvents({ ...eventsFrom, eventName: "TransferSingle" }),
+          chain.getContractEvents({ ...eventsFrom, eventName: "TransferBatch" }),
+        ]),
+      ])
+      const accounts = new Set(
+        moved
+          .flat()
+          .filter(({ args }) => ("id" in args ? args.id === id : args.ids.includes(id)))
+          .map(({ args }) => args.to),
+      )
+      const holders = await Promise.all(
+        [...accounts].map(async (account): Promise<Holder> => {
+          const [held, claimable] = await Promise.all([
+            chain.readContract({ ...at, functionName: "balanceOf", args: [account, id] }),
+            chain.readContract({ ...at, functionName: "claimable", args: [account, id] }),
+          ])
+          return { account, shares: held, claimable }
+        }),
+      )
+      return {
+        modelId,
+        owner,
+        title: opened!.args.title,
+        royalty: plan.royalty,
+        complete: creditUntil !== 0,
+        manifest,
+        model,
+        shares,
+        holders: holders.filter((holder) => holder.shares > 0n).sort((a, b) => (a.shares > b.shares ? -1 : 1)),
+        income: paid.reduce((sum, { args }) => sum + args.amount, 0n),
+      }
+    },
+  }
+}
