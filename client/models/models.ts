@@ -27,6 +27,7 @@ export type RegisteredModel = {
   readonly modelId: Hex
   readonly owner: Address
   readonly title: string
+  readonly programRoot: Hex
   readonly royalty: number
   readonly complete: boolean
   /** sha256 of manifest and model file; of zeros until it is complete. */
@@ -159,6 +160,7 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
         modelId,
         owner,
         title: opened!.args.title,
+        programRoot: plan.programRoot,
         royalty: plan.royalty,
         complete: creditUntil !== 0,
         manifest,

@@ -1,3 +1,4 @@
+import type { Hex } from "viem"
 import {
   checkSlot,
   createRoundRuntime,
@@ -88,7 +89,22 @@ export async function verifyRun(
       "tensors, of which the model is made, are those of the manifest",
     ),
   )
+  if (manifest.modelId !== undefined) {
+    checks.push(await registerCheck(client, { manifest, modelId: manifest.modelId, programRoot: model.programRoot }))
+  }
   return { ok: checks.every(({ ok }) => ok !== false), checks }
+}
+
+type RegisterParams = { manifest: TrainingManifest; modelId: Hex; programRoot: Hex }
+
+/** What the ModelRegistry has under the run's id is of this run, and, where it is complete, this very model. */
+async function registerCheck(client: Client, { manifest, modelId, programRoot }: RegisterParams): Promise<Check> {
+  const registered = await client.models.read(modelId)
+  const isOurs = registered.programRoot === programRoot
+  if (!isOurs) return check("register", false, `model ${modelId} is registered for another program`)
+  if (!registered.complete) return check("register", true, `${registered.shares} shares; in training`)
+  const same = registered.model === manifest.model
+  return check("register", same, `${registered.shares} shares; registered with the model ${registered.model}`)
 }
 
 type LinkParams = {

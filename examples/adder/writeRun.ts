@@ -36,7 +36,13 @@ const run = {
   outer: { rate: 0.7, momentum: 0.6 },
   audit: "25%",
 }
-const alone = { ...run, title: "adder with all slots' batches", model: "adder-alone.onnx", batch: SLOTS * batch, slots: 1 }
+const alone = {
+  ...run,
+  title: "adder with all slots' batches",
+  model: "adder-alone.onnx",
+  batch: SLOTS * batch,
+  slots: 1,
+}
 await writeFile(join(folder, "run.json"), `${JSON.stringify(run, null, 2)}\n`)
 await writeFile(join(folder, "alone.json"), `${JSON.stringify(alone, null, 2)}\n`)
 console.log(

@@ -60,7 +60,7 @@ export async function runDemo({ home, out, signal }: DemoDeps): Promise<DemoResu
     const glyphs = await loadGlyphs({ count: TASKS, seed: 7 })
     story.tell(
       "model",
-      `a recogniser of handwritten-like glyphs, trained by examples/glyphs: ${(glyphs.accuracy * 100).toFixed(1)} % right on glyphs it never saw`,
+      `a recogniser of handwritten-like glyphs, trained on this market by four workers: ${(glyphs.accuracy * 100).toFixed(1)} % right on glyphs it never saw`,
     )
     const { url: rpcUrl } = await stack.startChain(await freePort())
     const deployment = await stack.deploy()

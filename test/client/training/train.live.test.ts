@@ -78,14 +78,22 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
 
   await assertShares(client, deployment, ended)
 
-  const { plan } = await openRunFolder(dir)
+  const { plan, saveModel } = await openRunFolder(dir)
+  const saved = await saveModel(ended, new Uint8Array([1]))
+  await client.models.complete(ended.modelId!, { state: HASH, manifest: saved.manifestSha256, model: saved.sha256 })
   const manifest = await readManifest(dir)
+  const other = await verifyRun({ client, runner }, { plan, manifest: { ...manifest, model: HASH } })
+  assert.deepEqual(
+    other.checks.filter(({ ok }) => ok === false).map(({ name }) => name),
+    ["register"],
+    "another model than the registered one is found out",
+  )
   const verified = await verifyRun({ client, runner }, { plan, manifest })
   assert.deepEqual(
     verified.checks.filter(({ ok }) => ok === false),
     [],
   )
-  assert.equal(verified.checks.length, 4 * ROUNDS + 1)
+  assert.equal(verified.checks.length, 4 * ROUNDS + 2)
 
   // Rounds that changed places ran on what did not follow.
   const [first, second, ...others] = manifest.played
@@ -129,8 +137,6 @@ async function assertShares(client: Client, deployment: Deployment, run: Trainin
   const before = await balance()
   assert.equal((await client.models.claim([modelId])).amount, 10n * OWN_SHARES)
   assert.equal((await balance()) - before, 10n * OWN_SHARES)
-  await client.models.complete(modelId, { state: HASH, manifest: HASH, model: HASH })
-  assert.ok((await client.models.read(modelId)).complete)
 }
 
 const OWN_SHARES = 4n
