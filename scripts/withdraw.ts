@@ -1,6 +1,7 @@
 import type { Command } from "commander"
-import type { Address } from "viem"
+import { type Address, formatEther } from "viem"
 import { action } from "./shared/action.ts"
+import { fetchCoins } from "./shared/coins.ts"
 import { balanceOf, coordinatorsOf, openWallet, pairOf, send, stakeOf } from "./shared/money.ts"
 import { amount, formatAmount } from "./shared/output.ts"
 import { parseAddress } from "./shared/parse.ts"
@@ -24,6 +25,7 @@ export function configure(command: Command): void {
         }
         const total = owing.reduce((sum, { owed }) => sum + owed, 0n)
         const tx = total === 0n ? null : await send(wallet, "withdraw", [owing.map(({ coordinator }) => coordinator)])
+        const coins = await fetchCoins(wallet)
         const { staked } = await stakeOf(wallet)
         const balance = await balanceOf(wallet)
         context.out.result(
@@ -34,11 +36,19 @@ export function configure(command: Command): void {
             ...amount("owed", 0n),
             ...amount("staked", staked),
             ...amount("balance", balance),
+            coins: coins.fetched.toString(),
+            coinsLeft: coins.left.toString(),
           },
           () =>
-            tx === null
-              ? `nothing is owed to ${wallet.account.address}`
-              : `withdrew ${formatAmount(total)}; the balance is ${formatAmount(balance)} (${tx})`,
+            [
+              tx === null
+                ? `nothing is owed to ${wallet.account.address}`
+                : `withdrew ${formatAmount(total)}; the balance is ${formatAmount(balance)} (${tx})`,
+              ...(coins.fetched > 0n ? [`took ${formatEther(coins.fetched)} of native coin that disputes left`] : []),
+              ...(coins.left > 0n
+                ? [`${formatEther(coins.left)} of native coin is worth less than the gas of taking it`]
+                : []),
+            ].join("\n"),
         )
       }),
     )

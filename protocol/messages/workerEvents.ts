@@ -52,6 +52,8 @@ export const WorkerEventSchema = z.discriminatedUnion("kind", [
   z.object({ at, kind: z.literal("refused"), code: z.string(), text: z.string() }),
   z.object({ at, kind: z.literal("slashed"), amount: Uint96Schema, code: z.string(), text: z.string(), tx }),
   z.object({ at, kind: z.literal("withdrawn"), amount: Uint96Schema, coordinator: AddressSchema.optional(), tx }),
+  /** Native coin, in wei, that disputes and demands left to this worker. */
+  z.object({ at, kind: z.literal("coins"), amount: Uint96Schema, tx }),
   z.object({ at, kind: z.literal("idle"), code: z.string(), text: z.string() }),
   z.object({ at, kind: z.literal("error"), code: z.string(), text: z.string() }),
 ])

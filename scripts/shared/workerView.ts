@@ -1,5 +1,6 @@
 import Table from "cli-table3"
 import pc from "picocolors"
+import { formatEther } from "viem"
 import { z } from "zod"
 import { formatBatchId, formatJobId, type WorkerEvent, WorkerEventSchema } from "#protocol"
 import { formatAmount, type Output, shortHex } from "./output.ts"
@@ -106,6 +107,8 @@ export function describeWorkerEvent(event: WorkerEvent): string {
       return `SLASHED ${formatAmount(event.amount)}, ${event.code}: ${event.text}`
     case "withdrawn":
       return `withdrew ${formatAmount(event.amount)}`
+    case "coins":
+      return `fetched ${formatEther(event.amount)} of native coin that disputes and demands left to it`
     case "idle":
     case "error":
       return `${event.kind}, ${event.code}: ${event.text}`

@@ -15,6 +15,7 @@ import { openOwnBatches } from "../selfCommit/ownBatches.ts"
 import { serveOwnBatches } from "../selfCommit/serve.ts"
 import { withdrawWhenDue } from "../settlement/autoWithdraw.ts"
 import { createEndAbandoned } from "../settlement/endAbandoned.ts"
+import { createCoinFetch } from "../settlement/fetchCoins.ts"
 import { settle } from "../settlement/settle.ts"
 import { createSingle } from "../support/single.ts"
 import { rememberedCoordinator } from "./coordinator.ts"
@@ -92,11 +93,13 @@ function createChores(deps: ConcludeDeps & Parts, onError: (error: unknown) => v
   const { config, folder, own } = deps
   const margin = BigInt(config.selfCommitMargin ?? Math.floor(config.deployment.params.claimPeriod / 2))
   const endAbandoned = createEndAbandoned(deps, { graceSeconds: BigInt(config.deployment.params.clock) })
+  const fetchCoins = createCoinFetch(deps)
   let head: Head
   const run = createSingle(async () => {
     await selfCommitDue(deps, { margin, url: config.publicUrl })
     for (const batch of own.all()) await conclude(deps, batch, head)
     await endAbandoned(head.timestamp)
+    await fetchCoins()
     const coordinator = await rememberedCoordinator(folder)
     if (config.withdrawAt !== undefined && coordinator) {
       await withdrawWhenDue(deps, { withdrawAt: config.withdrawAt, coordinators: [coordinator] })

@@ -19,6 +19,7 @@ import {
   type WorkerEvent,
 } from "#protocol"
 import { readGame } from "../../../client/disputes/readGame.ts"
+import { fetchCoins as takeCoins } from "../../../scripts/shared/coins.ts"
 import { createBatchBook } from "../../../worker/chain/batches.ts"
 import { openChain } from "../../../worker/chain/chain.ts"
 import { createSender } from "../../../worker/chain/sender.ts"
@@ -26,6 +27,7 @@ import { createLeafDefence } from "../../../worker/disputes/defendLeaves.ts"
 import { createEvents } from "../../../worker/events.ts"
 import { createHasher } from "../../../worker/hashing/hasher.ts"
 import type { LeaseRecord } from "../../../worker/records/record.ts"
+import { createCoinFetch } from "../../../worker/settlement/fetchCoins.ts"
 import { type Disputes, inputOf, openDisputes, type Staged, WRONG_TASK } from "../../coordinator/support/disputedJob.ts"
 import { missingArtifacts } from "../../coordinator/support/localChain.ts"
 
@@ -64,6 +66,9 @@ async function diskOf({ job }: Staged) {
   return { records: { all: () => [record] }, cache: { read: async (hash: `0x${string}`) => files.get(hash) } }
 }
 
+/** 50 gwei. */
+const BASE_FEE = `0x${(50n * 10n ** 9n).toString(16)}`
+
 /** A challenger that holds a right leaf to be wrong, and opens a dispute of it. */
 async function open(staged: Staged) {
   const { local } = disputes.market
@@ -77,6 +82,9 @@ async function open(staged: Staged) {
   // A drawn leaf is its verifiers' for a while.
   await local.warp(16)
   const args = [terms, batch, attestation, signed, position, SALT]
+  // On an idle local chain the base fee falls to nothing, and with it the deposit, of which moves are paid (R26).
+  await local.client.request({ method: "hardhat_setNextBlockBaseFeePerGas", params: [BASE_FEE] } as never)
+  await local.mine()
   await local.send(account, { ...call, name: "open", args, value: 10n ** 17n })
   return { account, disputeId: gameIdOf(batchId, position, account.address) }
 }
@@ -141,6 +149,28 @@ test("a worker answers a false challenge by itself, to the last byte, and wins w
     const ended = parseEventLogs({ abi: disputeGameAbi, logs, eventName: "DisputeEnded" })
     assert.equal(ended.length, 1)
     assert.equal(ended[0]!.args.outcome, 2)
+    const mover = staged.worker.address
+    const fetchCoins = createCoinFetch({
+      chain,
+      sender: createSender(chain, staged.worker.account),
+      account: mover,
+      events: createEvents((event) => told.push(event)),
+    })
+    const before = await reader.getBalance({ address: mover })
+    await fetchCoins()
+    assert.equal(await chain.game.read.movesOf([disputeId, mover]), 0n, "its share is claimed")
+    assert.equal(await chain.game.read.coinsOf([mover]), 0n, "and taken")
+    const fetched = told.filter((event) => event.kind === "coins")
+    assert.equal(fetched.length, 1)
+    assert.ok((await reader.getBalance({ address: mover })) > before, "for less gas than it brings")
+    await fetchCoins()
+    assert.equal(told.filter((event) => event.kind === "coins").length, 1, "and not twice")
+    // The challenger sent more than the deposit, and what was too much waits for it.
+    const challenger = { chain: reader, rpcUrl: local.rpcUrl, account, deployment: local.deployment }
+    const had = await reader.getBalance({ address: account.address })
+    const { fetched: back } = await takeCoins(challenger)
+    assert.ok(back > 0n && (await reader.getBalance({ address: account.address })) > had)
+    assert.deepEqual(await takeCoins(challenger), { fetched: 0n, left: 0n })
     const moves = told.filter((event) => event.kind === "disputed").map((event) => event.move)
     assert.deepEqual(moves.slice(0, 4), ["publish", "reveal", "revealTensor", "revealChunk"])
     assert.deepEqual(
