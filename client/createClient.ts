@@ -54,6 +54,8 @@ export type JobRequest = PriceWishes & {
   /** Of a job that may have been posted before: what has its nonce and its deadline has its id, and is paid once. */
   readonly again?: Pick<Prepared, "nonce" | "deadline">
   readonly title?: string
+  /** Anyone may see its inputs, compute its tasks again, and dispute what is wrong, for a bounty. */
+  readonly isPublic?: boolean
 }
 
 /** A job ready to be posted, and what it would cost; nothing has been spent or sent. */
@@ -143,6 +145,7 @@ export async function createClient(params: ClientParams): Promise<Client> {
       deadline,
       jobSalt: await deriveJobSalt(requester, deployment, nonce),
       ...(request.title === undefined ? {} : { title: request.title }),
+      ...(request.isPublic ? { isPublic: true } : {}),
     })
     const jobId = jobIdOf({ chainId: deployment.chainId, market, requester: requester.address, nonce })
     return { jobId, plan, quote: quoteJob(now, plan.terms), nonce, deadline }

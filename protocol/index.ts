@@ -233,6 +233,7 @@ export {
   JobViewSchema,
   ShardCountsSchema,
   ShardResultSchema,
+  TaskSaltSchema,
 } from "./messages/jobs.ts"
 export type {
   LeaseBundle,

@@ -11,7 +11,7 @@ type Options = { rate: number; once?: boolean }
 export function configure(command: Command): void {
   command
     .description(
-      "A watchtower: compute again a random sample of every batch of your jobs while it can be disputed, and dispute what is wrong. Bonds come back; a requester gets its own money back and no share of what is slashed (R12).",
+      "A watchtower: compute again a random sample of every batch of your jobs, and of public ones, while it can be disputed, and dispute what is wrong. Bonds come back; whoever refutes another's job gets a share of what is slashed, a requester its own money back (R12).",
     )
     .option("--rate <percent>", "share of tasks to compute again", parsePercent, 1_000)
     .option("--once", "look at what is open now, and stop")

@@ -93,7 +93,7 @@ export async function disputeIn(deps: DisputeTaskDeps, params: DisputeInParams):
     signed: signedLeaf({ batch: record.batch, data, layout, position }),
     position,
     program: tasks.program,
-    salt: tasks.salt(taskIndex),
+    salt: await tasks.salt(taskIndex),
     inputs: await tasks.inputs(taskIndex),
     ...(claimedOutputs && { claimedOutputs }),
     ...(signal && { signal }),

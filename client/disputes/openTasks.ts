@@ -7,6 +7,7 @@ import {
   JobViewSchema,
   type Spec,
   shardTasks,
+  TaskSaltSchema,
   type Tensor,
   type Terms,
   taskSalt,
@@ -23,14 +24,14 @@ export type OpenTasksDeps = {
   readonly account: LocalAccount
 }
 
-/** What recomputing a job's tasks needs, for whoever may see inputs and salts. */
+/** What recomputing a job's tasks needs, for whoever may see inputs and salts: its requester, or of a public job anyone. */
 export type OpenTasks = {
   readonly jobId: bigint
   readonly terms: Terms
   readonly program: Uint8Array
-  salt(taskIndex: number): Hex
+  salt(taskIndex: number): Promise<Hex>
   inputs(taskIndex: number): Promise<Tensor[]>
-  /** Outputs as their worker uploaded them; undefined where the coordinator has none. */
+  /** Outputs as their worker uploaded them; undefined where the coordinator has none for us. */
   outputs(taskIndex: number): Promise<readonly Tensor[] | undefined>
 }
 
@@ -41,18 +42,24 @@ export async function openTasks(deps: OpenTasksDeps, jobId: bigint, signal?: Abo
     const message = `a jury, and not the game, judges job ${formatJobId(jobId)}: its terms are of version ${terms.version}`
     throw clientError("E_DISPUTE_VERSION", message)
   }
-  if (!isAddressEqual(terms.requester, account.address)) {
+  const path = `/v1/jobs/${formatJobId(jobId)}`
+  const { spec } = await coordinator.get(path, JobViewSchema, { signal })
+  const isOurs = isAddressEqual(terms.requester, account.address)
+  if (!isOurs && !spec.public) {
     const message = `inputs and salts of job ${formatJobId(jobId)} are its requester's (${terms.requester}): run this with that key`
     throw clientError("E_NO_ACCESS", message)
   }
-  const jobSalt = await deriveJobSalt(account, deployment, nonce)
-  const { spec } = await coordinator.get(`/v1/jobs/${formatJobId(jobId)}`, JobViewSchema, { signal })
+  const jobSalt = isOurs ? await deriveJobSalt(account, deployment, nonce) : undefined
   const shards = new Map<number, Map<string, Tensor>>()
   return {
     jobId,
     terms,
     program: await coordinator.getArtifact(spec.model.sha256, { signal }),
-    salt: (taskIndex) => taskSalt(jobSalt, taskIndex),
+    async salt(taskIndex) {
+      if (jobSalt) return taskSalt(jobSalt, taskIndex)
+      // Whether it is the right one shows: with another the input would not have the commitment that was posted.
+      return (await coordinator.get(`${path}/tasks/${taskIndex}/salt`, TaskSaltSchema, { signal })).salt
+    },
     async inputs(taskIndex) {
       const shard = Math.floor(taskIndex / terms.shardSize)
       const known = shards.get(shard) ?? (await readShard(coordinator, { spec, terms, shard, signal }))
@@ -60,6 +67,7 @@ export async function openTasks(deps: OpenTasksDeps, jobId: bigint, signal?: Abo
       return spec.model.inputs.map(({ name }) => known.get(bundleName(taskIndex, name))!)
     },
     async outputs(taskIndex) {
+      if (!isOurs) return undefined
       const results = await fetchResults(coordinator, { jobId, signal })
       const found = results.find(({ index }) => index === taskIndex)
       return found && Object.values(found.outputs)

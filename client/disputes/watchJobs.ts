@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { isAddressEqual } from "viem"
-import { challengesAbi, formatBatchId, isCodedError, positionOf } from "#protocol"
+import { challengesAbi, formatBatchId, formatJobId, isCodedError, JobViewSchema, positionOf } from "#protocol"
 import { type History, readHistory } from "../chain/readHistory.ts"
 import { revertedWith, sendCall } from "../chain/sendCall.ts"
 import type { BatchRecord } from "../payouts/ledger.ts"
@@ -32,7 +32,10 @@ export type Watched = { readonly batches: number; readonly checked: number; read
 const POLL_MS = 2_000
 const LEAF = 0
 
-/** A watchtower: computes again what it samples for itself, in every open batch of jobs that it has access to. */
+/**
+ * A watchtower: computes again what it samples for itself, in every open batch of its own jobs and of public ones. Of
+ * another's job that it refutes, the contract gives it a bounty (R12).
+ */
 export async function watchJobs(deps: DisputeTaskDeps, params: WatchParams): Promise<Watched> {
   const { once = false, signal } = params
   const seen = new Set<bigint>()
@@ -41,7 +44,7 @@ export async function watchJobs(deps: DisputeTaskDeps, params: WatchParams): Pro
   for (;;) {
     const history = await readHistory(deps.chain, deps.deployment)
     for (const record of openBatches(history)) {
-      if (seen.has(record.batchId) || !hasAccess(deps, record)) continue
+      if (seen.has(record.batchId) || !(await hasAccess(deps, record, signal))) continue
       seen.add(record.batchId)
       const results = await watchBatch(deps, params, history, record)
       checked += results.length
@@ -54,8 +57,21 @@ export async function watchJobs(deps: DisputeTaskDeps, params: WatchParams): Pro
   }
 }
 
-function hasAccess({ account }: DisputeTaskDeps, { terms }: BatchRecord): boolean {
-  return terms.version === 1 && isAddressEqual(terms.requester, account.address)
+async function hasAccess(
+  { account, coordinator }: DisputeTaskDeps,
+  { terms, batch }: BatchRecord,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  if (terms.version !== 1) return false
+  if (isAddressEqual(terms.requester, account.address)) return true
+  try {
+    const { spec } = await coordinator.get(`/v1/jobs/${formatJobId(batch.jobId)}`, JobViewSchema, { signal })
+    return spec.public === true
+  } catch (error) {
+    // Another coordinator's job, or this one is away: the next look asks again.
+    if (isCodedError(error) || signal?.aborted) return false
+    throw error
+  }
 }
 
 async function watchBatch(

@@ -36,6 +36,7 @@ export type PlanJobParams = {
   /** The requester's secret (R6): whoever has it can guess inputs and outputs from their hashes. */
   readonly jobSalt: Hex
   readonly title?: string
+  readonly isPublic?: boolean
 }
 
 /** Tensors by input name, or in the model's order. */
@@ -73,6 +74,7 @@ export function planJob(params: PlanJobParams): JobPlan {
   const spec: Spec = {
     version: 0,
     ...(params.title === undefined ? {} : { title: params.title }),
+    ...(params.isPublic ? { public: true as const } : {}),
     model: {
       sha256: modelSha256,
       bytes: model.byteLength,

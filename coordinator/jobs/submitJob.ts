@@ -12,7 +12,7 @@ import {
   shardCount,
   termsHash,
 } from "#protocol"
-import { grantAccess, registerArtifact } from "../artifacts/access.ts"
+import { grantAccess, publish, registerArtifact } from "../artifacts/access.ts"
 import type { ArtifactStore } from "../artifacts/artifactStore.ts"
 import type { Limits, Policy } from "../config.ts"
 import { refuse } from "../errors.ts"
@@ -205,6 +205,7 @@ async function storeJob(deps: SubmitJobDeps, { jobId, hash, submission, tree }: 
         some.map((sha256) => ({ sha256, account: terms.requester, reason: "requester" as const })),
       )
     }
+    if (spec.public) await publish(tx, inputsOf(spec))
     await recordEvents(tx, [
       { code: "JOB_SUBMITTED", text: `submitted: ${terms.tasks} tasks in ${shardCount(terms)} shards`, jobId },
     ])

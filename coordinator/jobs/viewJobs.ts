@@ -1,4 +1,5 @@
 import { and, desc, eq, inArray, lt, or, sql } from "drizzle-orm"
+import type { Hex } from "viem"
 import {
   type BatchView,
   formatJobId,
@@ -10,6 +11,7 @@ import {
   type Reason,
   type ShardCounts,
   shardTasks,
+  taskSalt,
 } from "#protocol"
 import { refuse } from "../errors.ts"
 import type { Db } from "../store/database.ts"
@@ -105,6 +107,26 @@ export async function viewJob({ db, batchesOf, reasonOf }: ViewJobDeps, jobId: b
   const job = await findJob(db, jobId)
   const [counts, batches, reason] = await Promise.all([countShards(db, [jobId]), batchesOf(jobId), reasonOf(job)])
   return { ...summaryOf(job, counts.get(jobId)), terms: termsOf(job), spec: specOf(job), batches, reason }
+}
+
+const WITH_LEAVES_OUT: ReadonlySet<string> = new Set(["attested", "final"])
+
+/**
+ * A public job's salt of one task (R6). Not before its batch is attested: until then verdicts are blind, and who knows a
+ * salt can guess what small outputs were committed to.
+ */
+export async function viewSalt(db: Db, job: JobRow, taskIndex: number): Promise<Hex> {
+  if (!specOf(job).public) throw refuse("E_JOB_NOT_PUBLIC", `job ${formatJobId(job.jobId)} is its requester's alone`)
+  if (taskIndex >= job.tasks) throw refuse("E_BAD_REQUEST", `the job has ${job.tasks} tasks`)
+  const shard = Math.floor(taskIndex / job.shardSize)
+  const [row] = await db
+    .select({ state: shards.state })
+    .from(shards)
+    .where(and(eq(shards.jobId, job.jobId), eq(shards.shard, shard)))
+  if (!row || !WITH_LEAVES_OUT.has(row.state)) {
+    throw refuse("E_BATCH_NOT_PUBLIC", "salts of a public job are public once the batch is attested")
+  }
+  return taskSalt(job.jobSalt, taskIndex)
 }
 
 /** Shards whose outputs are here, for the requester. */

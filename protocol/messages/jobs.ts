@@ -63,6 +63,9 @@ export const JobQuerySchema = z.object({
 })
 export type JobQuery = z.output<typeof JobQuerySchema>
 
+/** GET /v1/jobs/:id/tasks/:index/salt, of a public job whose batch is attested. */
+export const TaskSaltSchema = z.object({ salt: Bytes32Schema })
+
 /** GET /v1/jobs; `next` is the cursor of the next page. */
 export const JobListSchema = z.object({ jobs: z.array(JobSummarySchema), next: z.string().optional() })
 export type JobList = z.output<typeof JobListSchema>

@@ -23,6 +23,8 @@ export const CapabilityFieldsSchema = z.object({ profile: ProfileSchema, memoryG
 export const SpecSchema = z.object({
   version: z.literal(0),
   title: plainText(200).optional(),
+  /** Anyone may see inputs, and a task's salt once its batch is attested: anyone may compute it again and dispute it. */
+  public: z.literal(true).optional(),
   model: z.object({
     sha256: Sha256Schema,
     bytes: z.int().min(1),

@@ -43,6 +43,7 @@ export const HTTP_ERRORS = {
   E_JOB_LIMITS: { status: 413, remedy: "/v1/info names the limits; split the job or shrink the model." },
   E_JOB_MODEL: { status: 422, remedy: "The details say what about the model was refused." },
   E_JOB_INPUTS: { status: 422, remedy: "The details name the shard and the input that does not fit." },
+  E_JOB_NOT_PUBLIC: { status: 403, remedy: "Only a job that was posted with --public is anyone's to compute again." },
   E_BATCH_UNKNOWN: { status: 404, remedy: "Check the batch id." },
   E_BATCH_NOT_PUBLIC: { status: 403, remedy: "Leaves are public once the batch is attested." },
   E_SPEC_INVALID: { status: 422, remedy: "Send the spec in canonical JSON with the fields of version 0." },

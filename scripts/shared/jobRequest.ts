@@ -16,6 +16,7 @@ export type JobFlags = {
   shardSize?: number
   deadline?: number
   title?: string
+  public?: boolean
 }
 
 /** `quote` takes the flags of `submit`, so both take them from here. */
@@ -35,6 +36,10 @@ export function addJobFlags(command: Command): Command {
     .option("--shard-size <n>", "tasks leased together", parseCount)
     .option("--deadline <seconds>", "how long the job may take (default an hour)", parseCount)
     .option("--title <text>", "a name for people")
+    .option(
+      "--public",
+      "anyone may see inputs and outputs, compute tasks again, and dispute what is wrong for a bounty",
+    )
 }
 
 /** The largest file that could be a model; the engine's own limit is the one that counts. */
@@ -64,6 +69,7 @@ export async function readJobRequest(flags: JobFlags): Promise<JobRequest> {
     model,
     tasks,
     title: flags.title ?? basename(path),
+    ...(flags.public ? { isPublic: true } : {}),
     ...(flags.fee === undefined ? {} : { fee: flags.fee }),
     ...(flags.audit === undefined ? {} : { auditRate: flags.audit }),
     ...(flags.shardSize === undefined ? {} : { shardSize: flags.shardSize }),

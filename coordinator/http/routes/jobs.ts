@@ -8,16 +8,18 @@ import {
   JobSubmissionSchema,
   JobSubmittedSchema,
   JobViewSchema,
+  TaskSaltSchema,
 } from "#protocol"
 import { refuse } from "../../errors.ts"
 import { type SubmitJobDeps, submitJob } from "../../jobs/submitJob.ts"
-import { findJob, listJobs, type ViewJobDeps, viewJob, viewResults } from "../../jobs/viewJobs.ts"
+import { findJob, listJobs, type ViewJobDeps, viewJob, viewResults, viewSalt } from "../../jobs/viewJobs.ts"
 import type { Metrics } from "../../metrics/metrics.ts"
 import type { App, Auth } from "../app.ts"
 
 export type JobRoutesDeps = SubmitJobDeps & ViewJobDeps & { metrics: Metrics; coordinator: Address }
 
 const Params = z.object({ id: JobIdSchema })
+const TaskParams = Params.extend({ index: z.coerce.number().int().min(0) })
 const signed = { security: [{ signature: [] }] }
 
 export function jobRoutes(app: App, auth: Auth, deps: JobRoutesDeps): void {
@@ -49,6 +51,21 @@ export function jobRoutes(app: App, auth: Auth, deps: JobRoutesDeps): void {
     "/v1/jobs/:id",
     { schema: { description: "One job with its batches.", params: Params, response: { 200: JobViewSchema } } },
     (request) => viewJob(deps, request.params.id),
+  )
+
+  app.get(
+    "/v1/jobs/:id/tasks/:index/salt",
+    {
+      schema: {
+        description: "What computing a task of a public job again needs, once its batch is attested.",
+        params: TaskParams,
+        response: { 200: TaskSaltSchema },
+      },
+    },
+    async (request) => {
+      const { id, index } = request.params
+      return { salt: await viewSalt(deps.db, await findJob(deps.db, id), index) }
+    },
   )
 
   app.get(

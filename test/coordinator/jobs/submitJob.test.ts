@@ -1,8 +1,8 @@
 import assert from "node:assert/strict"
 import { after, test } from "node:test"
-import { eq } from "drizzle-orm"
+import { and, eq } from "drizzle-orm"
 import { writeModel } from "#engine"
-import { capabilityOf, jobIdOf, termsHash } from "#protocol"
+import { capabilityOf, jobIdOf, taskSalt, termsHash } from "#protocol"
 import { jobs, shards } from "../../../coordinator/store/schema.ts"
 import { ownFolder } from "../support/folder.ts"
 import { addOneModel, buildSubmission, floats, inputOf, type JobOptions, submit, uploadAll } from "../support/job.ts"
@@ -36,6 +36,26 @@ test("behavior: a good submission is stored once, with its shards, and waits for
   assert.ok(!view.raw.toString().includes("5a5a5a5a"), "R6: nor hidden anywhere in the view")
   // Nothing is leased before the escrow is seen.
   assert.equal(await service.feeder.feed(), 0)
+})
+
+test("R6: a public job's inputs are anyone's, a task's salt once its shard is attested; another job's never", async () => {
+  const salt = (jobId: string, index: number) => service.send("GET", `/v1/jobs/${jobId}/tasks/${index}/salt`)
+  const hidden = await sent({ tasks: 6, shardSize: 3 })
+  assert.deepEqual((await salt(hidden.body.jobId, 0)).body.code, "E_JOB_NOT_PUBLIC")
+  const { body, submission } = await sent({ tasks: 4, shardSize: 2, spec: (spec) => ({ ...spec, public: true }) })
+  assert.equal((await salt(body.jobId, 0)).body.code, "E_BATCH_NOT_PUBLIC", "verdicts on it are still blind")
+  const first = and(eq(shards.jobId, BigInt(body.jobId)), eq(shards.shard, 0))
+  await service.db.update(shards).set({ state: "attested" }).where(first)
+  assert.equal((await salt(body.jobId, 1)).body.salt, taskSalt(submission.jobSalt, 1))
+  assert.equal((await salt(body.jobId, 2)).body.code, "E_BATCH_NOT_PUBLIC", "the other shard's are not out yet")
+  assert.equal((await salt(body.jobId, 4)).status, 400)
+  for (const [{ spec }, status] of [
+    [submission, 200],
+    [hidden.submission, 404],
+  ] as const) {
+    const got = await service.send("GET", `/v1/artifacts/${spec.shards[1]!.inputs}`)
+    assert.equal(got.status, status)
+  }
 })
 
 test("behavior: a job that was posted before it was submitted is caught up with", async () => {

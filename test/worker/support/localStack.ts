@@ -29,6 +29,8 @@ export type TestWorker = {
 export type LocalStack = {
   deployment: Deployment
   client: Client
+  /** Somebody who has tokens and coin, and nothing to do with the client's jobs. */
+  stranger(): Promise<{ client: Client; address: Hex }>
   startWorker(change?: Partial<WorkerOptions>): TestWorker
   /** Until a job can be posted: seats for an audit, and the coordinator's standing bond. */
   ready(): Promise<void>
@@ -70,14 +72,17 @@ export async function startLocalStack(t: TestContext, env: Record<string, string
     running = false
   }
   closers.push(stopCoordinator)
-  const requesterKey = generatePrivateKey()
-  await fund(deployment, requesterKey, parseEther("50000"))
-  const client = await createClient({
-    rpcUrl: chain.url,
-    coordinatorUrl: coordinator.url,
-    deployment,
-    account: privateKeyToAccount(requesterKey),
-  })
+  const clientOf = async () => {
+    const key = generatePrivateKey()
+    await fund(deployment, key, parseEther("50000"))
+    const account = privateKeyToAccount(key)
+    const { url: coordinatorUrl } = coordinator
+    return {
+      address: account.address,
+      client: await createClient({ rpcUrl: chain.url, coordinatorUrl, deployment, account }),
+    }
+  }
+  const { client } = await clientOf()
   async function until(what: string, condition: () => boolean | Promise<boolean>, seconds = 120): Promise<void> {
     const deadline = Date.now() + seconds * 1000
     while (!(await condition())) {
@@ -101,6 +106,7 @@ export async function startLocalStack(t: TestContext, env: Record<string, string
       })
     },
     stopCoordinator,
+    stranger: clientOf,
     async silenceCoordinator() {
       const params = [coordinator.account, "0x0"]
       await openChain({ rpcUrl: chain.url, deployment }).client.request({
