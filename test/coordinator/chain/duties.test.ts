@@ -114,8 +114,10 @@ test("R20, R25: samples that nobody answers are called on chain; an answer there
     sample.candidates.every((one) => named.includes(one)),
     "the candidates are among the called",
   )
-  assert.ok(named.length > new Set(sample.candidates).size, "and others")
-  const helper = verifiers.find(({ address }) => named.includes(address) && !sample.candidates.includes(address))!
+  // Five more seats are drawn, as a rule of others; chance may give all of them to the candidates' owners.
+  const isNamed = ({ address }: Party) => named.includes(address)
+  const helper =
+    verifiers.find((one) => isNamed(one) && !sample.candidates.includes(one.address)) ?? verifiers.find(isNamed)
   assert.ok(helper)
   const stakes = new Map(await Promise.all(verifiers.map(async (one) => [one.address, await stakeOf(one)] as const)))
   // The helper answers on chain alone: nothing of it is sent to the coordinator.
