@@ -1,8 +1,23 @@
 import assert from "node:assert/strict"
 import { after, test } from "node:test"
-import { createRunner, EngineError, type EngineErrorDetail } from "#engine"
+import {
+  buildRoundProgram,
+  buildSegment,
+  COMPRESSIONS,
+  createRoundRuntime,
+  createRunner,
+  EngineError,
+  type EngineErrorDetail,
+  initialState,
+  playRound,
+  readModelInterface,
+  roundTasks,
+} from "#engine"
 import { selfTestModels } from "#engine/selfTest/models.ts"
 import { PRIMITIVES } from "#protocol"
+import { adderModel } from "../../examples/adder/network.ts"
+import { drawAdditions, encodeAdditions } from "../../examples/adder/sums.ts"
+import { adderTraining } from "../../examples/adder/training.ts"
 import { createJudge } from "./support/judge.ts"
 import { cnn, decoder, encoder, lstm, quantizedMlp } from "./support/networks.ts"
 import { casesMissing, onnxCases } from "./support/onnxCases.ts"
@@ -25,6 +40,33 @@ for (const [name, make] of Object.entries({ decoder, encoder, cnn, lstm, quantiz
     const { model, inputs } = make()
     const dice = createDice(SEED)
     const judged = await judgeModel({ runner, judge, dice }, { model, inputs: inputs(), elements: ELEMENTS.network })
+    t.diagnostic(summary([judged]))
+    assert.deepEqual([judged.right, judged.wrong], [ELEMENTS.network, ELEMENTS.network])
+  })
+
+for (const compression of COMPRESSIONS)
+  test(`R34: the referee confirms elements of a round of training with ${compression}, and refutes them corrupted`, async (t) => {
+    const training = {
+      ...adderTraining(),
+      data: encodeAdditions(drawAdditions(0, 16)),
+      model: adderModel(4, 1, { width: 16, heads: 2, hidden: 32 }),
+      batch: 4,
+    }
+    const segment = buildSegment(training, 2)
+    const [begin] = initialState(segment, training.model)
+    const outer = { rate: 0.7, momentum: 0.6 }
+    const program = buildRoundProgram({ segment, begin: begin!, slots: 3, compression, outer })
+    const rates = [0.01, 0.01]
+    // From the second round on there are updates to aggregate, and moments.
+    const runtime = createRoundRuntime({ runner }, program)
+    const { state } = await playRound(runtime, program, { state: program.genesis, rates, missing: new Set([2]) })
+    const task = roundTasks(program, state, rates)[1]!
+    const inputs = readModelInterface(program.model).inputs.map(({ name }) => task[name]!)
+    const dice = createDice(SEED)
+    const judged = await judgeModel(
+      { runner, judge, dice },
+      { model: program.model, inputs, elements: ELEMENTS.network },
+    )
     t.diagnostic(summary([judged]))
     assert.deepEqual([judged.right, judged.wrong], [ELEMENTS.network, ELEMENTS.network])
   })
