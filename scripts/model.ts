@@ -10,7 +10,7 @@ import { amount, formatAmount } from "./shared/output.ts"
 import { isModelId } from "./shared/parse.ts"
 import { plotLosses } from "./shared/plotLosses.ts"
 
-type Options = { plot?: string; against?: string; claim?: boolean; role: string }
+type Options = { plot?: string; against?: string; claim?: boolean; credit?: boolean; role: string }
 
 export function configure(command: Command): void {
   command
@@ -20,8 +20,9 @@ export function configure(command: Command): void {
     .argument("<run|id>", "the run's folder, or the model's id")
     .option("--plot <file.svg>", "draw a run's losses, step by step")
     .option("--against <dir>", "in the same plot, what `assay train --alone` came to there")
+    .option("--credit", "give shares for final work that has none yet; anyone may")
     .option("--claim", "take what the shares of --role have earned")
-    .option("--role <name>", "whose shares to claim for", "worker")
+    .option("--role <name>", "whose key credits or claims", "worker")
     .action(
       action<Options>(async (context, options, [subject = ""]) => {
         if (isModelId(subject)) await onChain(context, subject, options)
@@ -30,9 +31,11 @@ export function configure(command: Command): void {
     )
 }
 
-async function onChain(context: Context, modelId: Hex, { claim = false, role }: Options): Promise<void> {
-  const opened = claim ? await openSpender(context, role) : await openReader(context)
+async function onChain(context: Context, modelId: Hex, options: Options): Promise<void> {
+  const { claim = false, credit = false, role } = options
+  const opened = claim || credit ? await openSpender(context, role) : await openReader(context)
   const { models } = opened.client
+  if (credit) context.out.say(`${await models.credit(modelId)} batches credited`)
   const taken = claim ? await models.claim([modelId]) : undefined
   const model = await models.read(modelId)
   const holders = model.holders.map(({ account, shares, claimable }) => ({

@@ -123,10 +123,7 @@ async function shareOut(
   { run, saved, done }: { run: TrainingRun; saved: SavedModel; done: boolean },
 ): Promise<void> {
   const modelId = run.modelId!
-  const batches = await models.credit(
-    modelId,
-    run.rounds.map(({ jobId }) => jobId),
-  )
+  const batches = await models.credit(modelId)
   const { shares, complete } = await models.read(modelId)
   out.say(`${batches} batches credited: ${shares} shares of model ${modelId}`)
   if (!done || complete) return

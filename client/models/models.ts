@@ -1,4 +1,12 @@
-import { type Address, type Hex, type LocalAccount, type PublicClient, parseEventLogs, toHex } from "viem"
+import {
+  type Address,
+  type Hex,
+  isAddressEqual,
+  type LocalAccount,
+  type PublicClient,
+  parseEventLogs,
+  toHex,
+} from "viem"
 import { assayTokenAbi, type Deployment, modelRegistryAbi, type Terms } from "#protocol"
 import { eventsNamed, readHistory } from "../chain/readHistory.ts"
 import { revertedWith, sendCall } from "../chain/sendCall.ts"
@@ -42,8 +50,8 @@ export type RegisteredModel = {
 export type Models = {
   /** Before a run's first round. */
   open(plan: ModelPlan): Promise<Hex>
-  /** Gives shares for every final batch of these jobs that gave none yet. Anyone may. @returns how many batches */
-  credit(modelId: Hex, jobIds: readonly bigint[]): Promise<number>
+  /** Gives shares for every final batch of the model's run that gave none yet. Anyone may. @returns how many batches */
+  credit(modelId: Hex): Promise<number>
   /** Ends the run: by its owner, once. */
   complete(modelId: Hex, result: { state: Hex; manifest: Hex; model: Hex }): Promise<Hex>
   /** The royalty that using the model in a job of ours comes to. */
@@ -81,14 +89,19 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
       return toHex(opened.args.modelId, { size: 32 })
     },
 
-    async credit(modelId, jobIds) {
-      const wanted = new Set(jobIds)
+    async credit(modelId) {
+      const { owner, openedAt, plan } = await chain.readContract({
+        ...at,
+        functionName: "modelOf",
+        args: [BigInt(modelId)],
+      })
       const history = await readHistory(chain, deployment)
       const batches = readBatches(history)
       let credited = 0
       for (const { args } of eventsNamed(history, "BatchFinalized")) {
         const { terms, batch } = batches.get(args.batchId)!
-        if (!wanted.has(batch.jobId) || args.paidRanges === 0n) continue
+        const isOfRun = isAddressEqual(terms.requester, owner) && terms.programRoot === plan.programRoot
+        if (!isOfRun || batch.commitBlock <= openedAt || args.paidRanges === 0n) continue
         const known = await chain.readContract({
           ...at,
           functionName: "isCredited",
