@@ -14,7 +14,7 @@ import {
   train,
   trainedModel,
 } from "#client"
-import { createRunner, stateCommitment, trainAlone, withParameters } from "#engine"
+import { createRunner, type RoundProgram, stateCommitment, trainAlone, withParameters } from "#engine"
 import { formatJobId } from "#protocol"
 import { isLocal } from "./shared/accounts.ts"
 import { action, type Context } from "./shared/action.ts"
@@ -52,12 +52,17 @@ async function trainCommand(context: Context, options: Options): Promise<void> {
   out.say(
     `${plan.title}: ${plan.program.parameters} parameters, ${plan.rounds} rounds of ${plan.program.slots} slots with ${plan.program.steps} steps each; the run is kept in ${dir}`,
   )
+  out.say(
+    `a slot sends ${kilobytes(sentBytes(plan.program))} a round, of ${kilobytes(4 * plan.program.parameters)} of parameters`,
+  )
   if (run.rounds.length > 0) out.say(`going on at round ${run.rounds.length}`)
   const opened = await openSpender(context)
   const { client, account } = opened
   const local = isLocal(context)
   let asked = local
   const runner = createRunner()
+  const began = Date.now()
+  let locked = 0n
   try {
     const ended = await train(
       { client, runner },
@@ -80,7 +85,12 @@ async function trainCommand(context: Context, options: Options): Promise<void> {
           if (!asked) await confirm(`Lock ${formatAmount(escrow)} for each of ${plan.rounds} rounds?`, context)
           asked = true
         },
-        onEvent: (event) => out.say(describe(event, plan.rounds)),
+        onEvent(event) {
+          if (event.kind === "posted") locked += event.escrow
+          out.say(describe(event, plan.rounds))
+          if (event.kind === "round")
+            out.say(progressOf({ began, before: run.rounds.length, locked }, event, plan.rounds))
+        },
         signal,
       },
     )
@@ -155,6 +165,29 @@ async function alone({ out, signal }: Context, { plan, segment, rateOf }: TrainC
   } finally {
     await runner.close()
   }
+}
+
+type Pace = { began: number; before: number; locked: bigint }
+
+function progressOf(
+  { began, before, locked }: Pace,
+  { record }: TrainEvent & { kind: "round" },
+  rounds: number,
+): string {
+  const played = record.round + 1 - before
+  // A run that went back to an earlier round has nothing to measure its pace by yet.
+  const left = played > 0 ? ((Date.now() - began) / played) * (rounds - record.round - 1) : Number.NaN
+  const time = Number.isFinite(left) ? `, about ${Math.ceil(left / 60_000)} min to go` : ""
+  return `  ${formatAmount(locked)} put in escrow in this sitting${time}`
+}
+
+/** What a slot's update takes up, besides the state that travels with its task. */
+function sentBytes({ genesis, slots }: RoundProgram): number {
+  return Object.values(genesis.gathered).reduce((sum, { data }) => sum + data.byteLength, 0) / slots
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1000).toFixed(1)} kB`
 }
 
 function mean(values: readonly number[]): number {
