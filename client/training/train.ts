@@ -250,13 +250,14 @@ async function gather(
         const { index, state, batchId } = output
         const place = `${batchId}/${index}`
         if (found.has(index) || !IS_AUDITED.has(state)) continue
-        if (!wrong.has(place)) {
-          if (await isRight(output)) found.set(index, output)
-          else wrong.add(place)
-        } else if (state === "final") {
-          found.set(index, undefined)
-          onLost(index)
+        if (!wrong.has(place) && (await isRight(output))) {
+          found.set(index, output)
+          continue
         }
+        wrong.add(place)
+        if (state !== "final") continue
+        found.set(index, undefined)
+        onLost(index)
       }
     }
     const over = isOver(view)
