@@ -20,6 +20,8 @@ export type PriceWishes = {
   /** Share of tasks that are computed again, basis points. */
   readonly auditRate?: number
   readonly auditBase?: bigint
+  /** At least what R9 asks for; half as much again where none is named. What is not used comes back. */
+  readonly auditBudget?: bigint
   /** What a wrong result may be worth to a saboteur (R11). */
   readonly valueAtRisk?: bigint
 }
@@ -46,12 +48,17 @@ export function priceJob(info: Info, wishes: PriceWishes, plan: { tasks: number;
     const message = `a fee of ${fee} a task makes a false verdict worth more than a verifier's seat (${info.params.seat}): pay less a task, or cut the work into smaller tasks`
     throw clientError("E_FEE", message)
   }
+  const needed = minAuditBudget({ ...money, ...plan })
+  const { auditBudget = (needed * SPARE_NUMERATOR) / SPARE_DENOMINATOR } = wishes
+  if (auditBudget < needed) {
+    throw clientError("E_AUDIT_RATE", `the audits of this job can cost ${needed}, and their budget is ${auditBudget}`)
+  }
   return {
     fee,
     auditRate,
     auditRatio: AUDIT_RATIO,
     auditBase,
-    auditBudget: (minAuditBudget({ ...money, ...plan }) * SPARE_NUMERATOR) / SPARE_DENOMINATOR,
+    auditBudget,
     coordinatorFee: info.policy.coordinatorFee,
     valueAtRisk,
   }

@@ -35,7 +35,8 @@ test("R20, R25: where half of the seats are silent, others are called on chain; 
     const answers = await chain.client.getContractEvents({ ...at, eventName: "CallAnswered" })
     return answers.length > 0
   })
-  await until("the worker is paid", () => worker.events.some(({ kind }) => kind === "paid"), 150)
+  // Of 48 samples one may be called in vain: then its range is void, and the worker commits it again by itself (R18).
+  await until("the worker is paid", () => worker.events.some(({ kind }) => kind === "paid"), 420)
   await until(
     "the silent pay",
     async () => {
