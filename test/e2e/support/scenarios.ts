@@ -105,7 +105,11 @@ export function scenarios({ stores, skip, open }: ScenarioParams): void {
         assert.equal(sum(paid), BigInt(CHEATED_TASKS) * FEE)
         for (const worker of stage.honest) assert.equal(await slashedOf(stage, worker.account), 0n, worker.role)
         assert.ok(await stage.conserved())
-        assert.ok((await stage.client.verify(job.jobId)).ok)
+        const { checks } = await stage.client.verify(job.jobId)
+        assert.deepEqual(
+          checks.filter(({ ok }) => ok === false),
+          [],
+        )
         await cheat.child.stop()
       })
     }
