@@ -39,9 +39,10 @@ test("R21, R22: a verifier that copies another's verdict loses its seat's C_v, p
   })
   const proofs = () => [worker, ...honest].flatMap(({ events }) => events).filter((event) => event.kind === "proved")
   await until("a copy is proved", () => proofs().length > 0, 150)
+  // Where the one it copies was not drawn itself, there is no verdict that the digest equals: it is proved as made up.
   for (const proof of proofs()) {
     assert.ok(proof.kind === "proved" && isAddressEqual(proof.verifier, copier.address))
-    assert.equal(proof.fault, "copied")
+    assert.ok(["copied", "madeUp"].includes(proof.fault), proof.fault)
   }
   const terms = await createBatchBook(chain).terms(jobId)
   assert.ok(terms)
