@@ -51,8 +51,10 @@ export type JobRequest = PriceWishes & {
   readonly shardSize?: number
   /** From now, in chain time. */
   readonly deadlineSeconds?: number
-  /** Of a job that may have been posted before: what has its nonce and its deadline has its id, and is paid once. */
-  readonly again?: Pick<Prepared, "nonce" | "deadline">
+  /** Makes the job's id, with the requester: what is posted twice under one is paid once. Random where it is not said. */
+  readonly nonce?: bigint
+  /** Chain time in seconds, instead of `deadlineSeconds`. */
+  readonly deadline?: bigint
   readonly title?: string
   /** Anyone may see its inputs, compute its tasks again, and dispute what is wrong, for a bounty. */
   readonly isPublic?: boolean
@@ -133,7 +135,7 @@ export async function createClient(params: ClientParams): Promise<Client> {
     const {
       nonce = BigInt(toHex(crypto.getRandomValues(new Uint8Array(8)))),
       deadline = (await chainTime()) + BigInt(request.deadlineSeconds ?? DEADLINE_SECONDS),
-    } = request.again ?? {}
+    } = request
     const plan = planJob({
       model,
       tasks: request.tasks,

@@ -4,9 +4,12 @@ pragma solidity ^0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ERC1155} from "@openzeppelin/contracts/token/ERC1155/ERC1155.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {IMarket} from "./interfaces/IMarket.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
+import {Hashes} from "./libraries/Hashes.sol";
+import {Positions} from "./libraries/Positions.sol";
 import {Attestation, Batch, BatchState} from "./types/Batch.sol";
 import {Range} from "./types/Range.sol";
 import {Terms} from "./types/Terms.sol";
@@ -16,13 +19,13 @@ import {Terms} from "./types/Terms.sol";
 contract ModelRegistry is IModelRegistry, ERC1155, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
-    /// @dev Income a share, in 1/2^64 of the token's smallest unit, ever growing; `rest` is what did not divide.
+    /// @dev All that was ever paid, in the token's smallest unit, and the shares that it belongs to.
     struct Income {
-        uint256 perShare;
-        uint256 rest;
+        uint256 total;
         uint256 shares;
     }
 
+    /// @dev Income a share is kept in 1/2^64 of the token's smallest unit.
     uint256 private constant SCALE = 64;
     uint256 private constant BASIS = 10_000;
 
@@ -47,31 +50,34 @@ contract ModelRegistry is IModelRegistry, ERC1155, ReentrancyGuardTransient {
     // -- A model's life ----------------------------------------------------------------------------------------------
 
     /// @inheritdoc IModelRegistry
-    function open(Plan calldata plan, uint64 nonce, string calldata title) external returns (uint256 modelId) {
-        if (plan.maxShares == 0) revert ModelBadPlan("maxShares");
+    function open(Plan calldata plan, uint32 nonce, string calldata title) external returns (uint256 modelId) {
+        if (plan.jobs == 0) revert ModelBadPlan("jobs");
+        if (plan.unitsPerJob == 0) revert ModelBadPlan("unitsPerJob");
         if (plan.royalty > BASIS) revert ModelBadPlan("royalty");
         modelId = uint256(keccak256(abi.encode(block.chainid, address(this), msg.sender, nonce)));
         Model storage model = _models[modelId];
         if (model.owner != address(0)) revert ModelExists(modelId);
-        (model.owner, model.openedAt, model.plan) = (msg.sender, uint64(block.number), plan);
-        emit ModelOpened(modelId, msg.sender, plan, title);
+        (model.owner, model.openedAt, model.nonce, model.plan) = (msg.sender, uint64(block.number), nonce, plan);
+        emit ModelOpened(modelId, msg.sender, nonce, plan, title);
         if (plan.ownShares != 0) _issue(msg.sender, modelId, plan.ownShares);
     }
 
     /// @inheritdoc IModelRegistry
-    function credit(uint256 modelId, Terms calldata terms, Batch calldata batch) external {
+    function credit(uint256 modelId, uint32 index, Terms calldata terms, Batch calldata batch) external {
         Model storage model = _known(modelId);
-        if (model.creditUntil != 0 && block.timestamp > model.creditUntil) {
-            revert ModelComplete(modelId, model.creditUntil);
-        }
+        if (_isShared(model)) revert ModelComplete(modelId, model.creditUntil);
         // A final batch's digest covers no attestation, so none is given.
         Attestation memory none;
         (uint256 batchId, BatchState state,) = MARKET.checkBatch(terms, batch, none);
         if (state != BatchState.Final) revert CreditNotFinal(batchId);
         if (
-            terms.requester != model.owner || terms.programRoot != model.plan.programRoot
-                || batch.commitBlock <= model.openedAt
+            index >= model.plan.jobs || batch.jobId != jobOf(modelId, index)
+                || terms.programRoot != model.plan.programRoot || batch.commitBlock <= model.openedAt
         ) revert CreditForeign(modelId, batchId);
+        // INVARIANT: a job has its own part of the shares, and a shard of it is paid once: whatever other jobs there are and
+        // however they were credited, there is a share for each of its units.
+        uint256 most = uint256(terms.tasks) * terms.maxUnits;
+        if (most > model.plan.unitsPerJob) revert CreditOverPlan(modelId, batchId, most, model.plan.unitsPerJob);
         if (_credited[modelId][batchId]) revert CreditTwice(modelId, batchId);
         _credited[modelId][batchId] = true;
         // INVARIANT: a share is a unit that was paid: what was voided, for whatever cause, gives none.
@@ -80,13 +86,13 @@ contract ModelRegistry is IModelRegistry, ERC1155, ReentrancyGuardTransient {
         for (uint256 i; i < batch.ranges.length; ++i) {
             if ((voided >> i) & 1 == 1) continue;
             Range range = Range.wrap(batch.ranges[i]);
-            shares += range.units();
-            _issue(range.worker(), modelId, range.units());
+            // The Market bounds the units of a batch; a range may have no more than its own tasks can.
+            uint256 tasks = Positions.leaves(terms, batch.firstShard, range.mask());
+            uint256 units = Math.min(range.units(), tasks * terms.maxUnits);
+            shares += units;
+            _issue(range.worker(), modelId, units);
         }
-        // INVARIANT: work gets no more shares than the plan has, so that a share can be thinned out so far and no further.
-        uint256 worked = model.worked + shares;
-        if (worked > model.plan.maxShares) revert CreditOverPlan(modelId, worked, model.plan.maxShares);
-        model.worked = uint64(worked);
+        model.worked += uint64(shares);
         emit WorkCredited(modelId, batchId, uint64(shares), voided);
     }
 
@@ -104,14 +110,12 @@ contract ModelRegistry is IModelRegistry, ERC1155, ReentrancyGuardTransient {
 
     /// @inheritdoc IModelRegistry
     function pay(uint256 modelId, uint192 jobId, uint256 amount) external nonReentrant {
-        _known(modelId);
-        // INVARIANT: `perShare` grows by at most 2^160 for all tokens there are, so that no product below overflows.
+        if (_known(modelId).creditUntil == 0) revert ModelIncomplete(modelId);
+        // INVARIANT: all that is paid in 2^96 payments fits 192 bits, so that no product below overflows.
         if (amount == 0 || amount >> 96 != 0) revert RoyaltyBadAmount(amount);
         Income storage income = _incomes[modelId];
         if (income.shares == 0) revert RoyaltyNobodys(modelId);
-        uint256 scaled = (amount << SCALE) + income.rest;
-        income.perShare += scaled / income.shares;
-        income.rest = scaled % income.shares;
+        income.total += amount;
         emit RoyaltyPaid(modelId, jobId, msg.sender, amount);
         TOKEN.safeTransferFrom(msg.sender, address(this), amount);
     }
@@ -140,7 +144,7 @@ contract ModelRegistry is IModelRegistry, ERC1155, ReentrancyGuardTransient {
 
     function _book(address account, uint256 modelId) private {
         uint256 earned = claimable(account, modelId);
-        _seen[modelId][account] = _incomes[modelId].perShare;
+        _seen[modelId][account] = _perShare(modelId);
         if (earned != 0) _booked[account] += earned;
     }
 
@@ -156,8 +160,8 @@ contract ModelRegistry is IModelRegistry, ERC1155, ReentrancyGuardTransient {
 
     /// @inheritdoc IModelRegistry
     function claimable(address account, uint256 modelId) public view returns (uint256) {
-        // Cannot overflow: shares of one account are never more than those that the growth was divided by.
-        return (balanceOf(account, modelId) * (_incomes[modelId].perShare - _seen[modelId][account])) >> SCALE;
+        // Cannot overflow: shares of one account are never more than those that the income was divided by.
+        return (balanceOf(account, modelId) * (_perShare(modelId) - _seen[modelId][account])) >> SCALE;
     }
 
     /// @inheritdoc IModelRegistry
@@ -184,6 +188,24 @@ contract ModelRegistry is IModelRegistry, ERC1155, ReentrancyGuardTransient {
     /// @inheritdoc IModelRegistry
     function isCredited(uint256 modelId, uint256 batchId) external view returns (bool) {
         return _credited[modelId][batchId];
+    }
+
+    /// @inheritdoc IModelRegistry
+    function jobOf(uint256 modelId, uint32 index) public view returns (uint192) {
+        Model storage model = _known(modelId);
+        return Hashes.jobId(address(MARKET), model.owner, (uint64(model.nonce) << 32) | index);
+    }
+
+    /// @dev INVARIANT: nothing is divided before all who worked have had the time to be credited, and from then on there are
+    /// no more shares: who is credited last has the same of every royalty as who was first.
+    function _perShare(uint256 modelId) private view returns (uint256) {
+        Income storage income = _incomes[modelId];
+        if (income.total == 0 || !_isShared(_models[modelId])) return 0;
+        return (income.total << SCALE) / income.shares;
+    }
+
+    function _isShared(Model storage model) private view returns (bool) {
+        return model.creditUntil != 0 && block.timestamp > model.creditUntil;
     }
 
     function _known(uint256 modelId) private view returns (Model storage model) {

@@ -56,7 +56,7 @@ async function onChain(context: Context, modelId: Hex, options: Options): Promis
       [
         `${model.title}: ${model.complete ? "complete" : "in training"}, opened by ${model.owner}`,
         `users pay ${model.royalty / 100} % of their fees; ${formatAmount(model.income)} so far`,
-        ...(model.complete ? [`model    ${model.model}`, `manifest ${model.manifest}`] : []),
+        ...(model.complete ? [dividedAt(model), `model    ${model.model}`, `manifest ${model.manifest}`] : []),
         ...holders.map(
           (one) =>
             `share    ${one.account} ${(100 * one.share).toFixed(1)} % (${one.shares} of ${model.shares}), ${one.claimableFormatted} to claim`,
@@ -64,6 +64,11 @@ async function onChain(context: Context, modelId: Hex, options: Options): Promis
         ...(taken ? [`claimed ${formatAmount(taken.amount)} (${taken.tx})`] : []),
       ].join("\n"),
   )
+}
+
+function dividedAt({ creditUntil }: { creditUntil: number }): string {
+  const when = new Date(creditUntil * 1000).toISOString()
+  return `income is divided after ${when} (chain time); until then final work gets its shares`
 }
 
 async function ofRun({ out }: Context, dir: string, { plot, against }: Options): Promise<void> {

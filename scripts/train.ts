@@ -212,7 +212,7 @@ async function openOrCreate(dir: string, plan: RunFolder["plan"]): Promise<RunFo
 function describe(event: TrainEvent, rounds: number): string {
   switch (event.kind) {
     case "posted":
-      return `round ${event.round}: job ${formatJobId(event.jobId)} is posted, ${formatAmount(event.escrow)} in escrow`
+      return `round ${event.round}: job ${formatJobId(event.jobId)} is posted, ${formatAmount(event.escrow)} in escrow${event.shared ? "" : "; it gives no shares, for all jobs of the model's plan are posted"}`
     case "round": {
       const { round, slots } = event.record
       const used = slots.filter((slot) => slot !== null)

@@ -7,16 +7,19 @@ import {
   parseEventLogs,
   toHex,
 } from "viem"
-import { assayTokenAbi, type Deployment, modelRegistryAbi, type Terms } from "#protocol"
+import { assayTokenAbi, type Deployment, jobIdOf, modelRegistryAbi, type Terms } from "#protocol"
 import { eventsNamed, readHistory } from "../chain/readHistory.ts"
 import { revertedWith, sendCall } from "../chain/sendCall.ts"
+import { clientError } from "../errors.ts"
+import { findPostedJob } from "../jobs/jobSalt.ts"
 import { readBatches } from "../payouts/ledger.ts"
 
 export type ModelPlan = {
   /** Of every round's job of the run. */
   readonly programRoot: Hex
-  /** Most shares that work can get, one a unit. */
-  readonly maxShares: bigint
+  /** Most jobs of the run, and most units that a job's terms may come to: a share a unit. */
+  readonly jobs: number
+  readonly unitsPerJob: bigint
   /** Of whoever opens it. */
   readonly ownShares: bigint
   /** What users of the model pay, in 1/10,000 of a job's fees. */
@@ -27,7 +30,7 @@ export type ModelPlan = {
 export type Holder = {
   readonly account: Address
   readonly shares: bigint
-  /** Earned and not yet claimed, of this model alone while its shares did not move. */
+  /** Earned and not yet claimed, of this model alone while its shares did not move; 0 until income is divided. */
   readonly claimable: bigint
 }
 
@@ -38,6 +41,8 @@ export type RegisteredModel = {
   readonly programRoot: Hex
   readonly royalty: number
   readonly complete: boolean
+  /** Chain time in seconds after which nothing is credited any more and income is divided; 0 until it is complete. */
+  readonly creditUntil: number
   /** sha256 of manifest and model file; of zeros until it is complete. */
   readonly manifest: Hex
   readonly model: Hex
@@ -50,11 +55,17 @@ export type RegisteredModel = {
 export type Models = {
   /** Before a run's first round. */
   open(plan: ModelPlan): Promise<Hex>
+  /**
+   * The nonce of the run's next job: work gives shares in jobs of the model's own nonces alone.
+   * @param from how many jobs the run has at least
+   * @returns undefined where all jobs of the plan are posted
+   */
+  nextNonce(modelId: Hex, from: number): Promise<bigint | undefined>
   /** Gives shares for every final batch of the model's run that gave none yet. Anyone may. @returns how many batches */
   credit(modelId: Hex): Promise<number>
   /** Ends the run: by its owner, once. */
   complete(modelId: Hex, result: { state: Hex; manifest: Hex; model: Hex }): Promise<Hex>
-  /** The royalty that using the model in a job of ours comes to. */
+  /** The royalty that using the model in a job of ours comes to. @throws E_MODEL_INCOMPLETE while it is in training */
   royaltyOf(modelId: Hex, terms: Terms): Promise<bigint>
   pay(modelId: Hex, payment: { jobId: bigint; amount: bigint }): Promise<Hex>
   /** Takes what this account's shares have earned. */
@@ -71,7 +82,7 @@ export type ModelsDeps = {
 
 /** The ModelRegistry as a client uses it: shares of trained models, and what they earn. */
 export function createModels({ chain, deployment, spender }: ModelsDeps): Models {
-  const { models, token } = deployment.contracts
+  const { models, market, token } = deployment.contracts
   const at = { address: models, abi: modelRegistryAbi } as const
   const send = (functionName: string, args: readonly unknown[]) =>
     sendCall(chain, spender(), { ...at, functionName, args })
@@ -79,29 +90,43 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
     const { logs } = await chain.getTransactionReceipt({ hash: tx })
     return parseEventLogs({ abi: modelRegistryAbi, logs, strict: true })
   }
+  const modelOf = (modelId: Hex) => chain.readContract({ ...at, functionName: "modelOf", args: [BigInt(modelId)] })
   const eventsFrom = { ...at, fromBlock: BigInt(deployment.deployedBlock), strict: true } as const
 
   return {
-    async open({ programRoot, maxShares, ownShares, royalty, title }) {
-      const nonce = BigInt(toHex(crypto.getRandomValues(new Uint8Array(8))))
-      const tx = await send("open", [{ programRoot, maxShares, ownShares, royalty }, nonce, title])
+    async open({ title, ...plan }) {
+      const [nonce] = crypto.getRandomValues(new Uint32Array(1))
+      const tx = await send("open", [plan, nonce, title])
       const opened = (await eventsOf(tx)).find((event) => event.eventName === "ModelOpened")!
       return toHex(opened.args.modelId, { size: 32 })
     },
 
+    async nextNonce(modelId, from) {
+      const { owner, nonce, plan } = await modelOf(modelId)
+      for (let index = from; index < plan.jobs; index++) {
+        const next = (BigInt(nonce) << 32n) | BigInt(index)
+        const jobId = jobIdOf({ chainId: deployment.chainId, market, requester: owner, nonce: next })
+        if (!(await findPostedJob(chain, deployment, jobId))) return next
+      }
+      return undefined
+    },
+
     async credit(modelId) {
-      const { owner, openedAt, plan } = await chain.readContract({
-        ...at,
-        functionName: "modelOf",
-        args: [BigInt(modelId)],
-      })
+      const { owner, openedAt, nonce, plan } = await modelOf(modelId)
       const history = await readHistory(chain, deployment)
+      const indices = new Map(
+        eventsNamed(history, "JobPosted")
+          .filter(({ args }) => isAddressEqual(args.requester, owner) && args.nonce >> 32n === BigInt(nonce))
+          .map(({ args }) => [args.jobId, Number(args.nonce & 0xffff_ffffn)]),
+      )
       const batches = readBatches(history)
       let credited = 0
       for (const { args } of eventsNamed(history, "BatchFinalized")) {
         const { terms, batch } = batches.get(args.batchId)!
-        const isOfRun = isAddressEqual(terms.requester, owner) && terms.programRoot === plan.programRoot
+        const index = indices.get(batch.jobId)
+        const isOfRun = index !== undefined && index < plan.jobs && terms.programRoot === plan.programRoot
         if (!isOfRun || batch.commitBlock <= openedAt || args.paidRanges === 0n) continue
+        if (BigInt(terms.tasks) * BigInt(terms.maxUnits) > plan.unitsPerJob) continue
         const known = await chain.readContract({
           ...at,
           functionName: "isCredited",
@@ -109,7 +134,7 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
         })
         if (known) continue
         try {
-          await send("credit", [BigInt(modelId), terms, batch])
+          await send("credit", [BigInt(modelId), index, terms, batch])
           credited++
         } catch (error) {
           // Anyone may, so somebody else may have been first.
@@ -121,8 +146,13 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
 
     complete: (modelId, { state, manifest, model }) => send("complete", [BigInt(modelId), state, manifest, model]),
 
-    royaltyOf: (modelId, terms) =>
-      chain.readContract({ ...at, functionName: "royaltyUp", args: [BigInt(modelId), terms] }),
+    async royaltyOf(modelId, terms) {
+      const { creditUntil } = await modelOf(modelId)
+      if (creditUntil === 0) {
+        throw clientError("E_MODEL_INCOMPLETE", `model ${modelId} is in training: nobody knows yet whose a royalty is`)
+      }
+      return chain.readContract({ ...at, functionName: "royaltyUp", args: [BigInt(modelId), terms] })
+    },
 
     async pay(modelId, { jobId, amount }) {
       await sendCall(chain, spender(), {
@@ -143,7 +173,7 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
     async read(modelId) {
       const id = BigInt(modelId)
       const [{ owner, plan, creditUntil, manifest, model }, shares] = await Promise.all([
-        chain.readContract({ ...at, functionName: "modelOf", args: [id] }),
+        modelOf(modelId),
         chain.readContract({ ...at, functionName: "sharesOf", args: [id] }),
       ])
       const [[opened], paid, moved] = await Promise.all([
@@ -176,6 +206,7 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
         programRoot: plan.programRoot,
         royalty: plan.royalty,
         complete: creditUntil !== 0,
+        creditUntil,
         manifest,
         model,
         shares,

@@ -60,7 +60,14 @@ export type TrainParams = {
 }
 
 export type TrainEvent =
-  | { readonly kind: "posted"; readonly round: number; readonly jobId: bigint; readonly escrow: bigint }
+  | {
+      readonly kind: "posted"
+      readonly round: number
+      readonly jobId: bigint
+      readonly escrow: bigint
+      /** Whether its work gives shares of the run's model. */
+      readonly shared: boolean
+    }
   | { readonly kind: "round"; readonly record: RoundRecord; readonly loss: number }
   | { readonly kind: "final"; readonly round: number }
   | { readonly kind: "refuted"; readonly round: number; readonly slot: number; readonly result: DisputeResult }
@@ -159,12 +166,15 @@ async function postRound(
   }
   // After its deadline no transaction posts it any more.
   const again = before && (await chainTimeOf(client.chain)) < before.deadline ? before : undefined
+  const next = run.modelId === undefined ? undefined : await client.models.nextNonce(run.modelId, run.rounds.length)
+  const given = again?.nonce ?? next
   const wish = {
     model: prepared,
     tasks: roundTasks(program, state, ratesOf(params, round)),
     shardSize: 1,
     title: `${params.title}, round ${round}`,
-    ...(again === undefined ? {} : { again }),
+    ...(given === undefined ? {} : { nonce: given }),
+    ...(again === undefined ? {} : { deadline: again.deadline }),
     ...(params.fee === undefined ? {} : { fee: params.fee }),
     ...(params.auditRate === undefined ? {} : { auditRate: params.auditRate }),
   }
@@ -177,7 +187,7 @@ async function postRound(
   // The coordinator is asked before the transaction and not after it: what it did not answer can be asked again.
   const { tx } = await patiently(() => client.post(ready, signal ? { signal } : {}), signal)
   await keep(withPosted(run, { ...posted, tx }))
-  onEvent?.({ kind: "posted", round, jobId, escrow })
+  onEvent?.({ kind: "posted", round, jobId, escrow, shared: next !== undefined })
   return { ...posted, tx }
 }
 

@@ -6,27 +6,32 @@ import {Terms} from "../types/Terms.sol";
 
 /// @title Shares of trained models, and their income
 /// @notice A model is opened by who pays for its training, before the first round. Whoever did work of it that became
-/// final gets a share for each unit, by proof and from nobody's hand. Shares are tokens (ERC-1155, the model's id); what is
-/// paid for the model's use belongs to those who hold shares when it is paid. Amounts are in the token's smallest unit.
+/// final gets a share for each unit, by proof and from nobody's hand. Shares are tokens (ERC-1155, the model's id). What is
+/// paid for the model's use belongs to those who hold shares when it is paid, or, of what is paid before all shares are
+/// given, when they are. Amounts are in the token's smallest unit.
 interface IModelRegistry {
     /// @param programRoot of every round's job: a run is jobs of one requester with one program
-    /// @param maxShares most shares that work can get; it bounds how much later work can thin out earlier work
+    /// @param jobs of the run at most, the ones whose nonce is the model's in the upper 32 bits and below `jobs` in the lower
+    /// @param unitsPerJob most that a job's terms can come to; `jobs` times it bounds how far a share is thinned out
     /// @param ownShares of the requester, from the start
     /// @param royalty what an honest user of the model pays, in 1/10,000 of a job's fees
     struct Plan {
         bytes32 programRoot;
-        uint64 maxShares;
+        uint32 jobs;
+        uint64 unitsPerJob;
         uint64 ownShares;
         uint16 royalty;
     }
 
     /// @param openedAt block number; only batches that were committed after it count
-    /// @param creditUntil block timestamp after which nothing is credited; 0 while the run goes on
+    /// @param nonce of the model among its owner's, and the upper half of its jobs' nonces
+    /// @param creditUntil block timestamp after which nothing is credited and income is divided; 0 while the run goes on
     /// @param worked shares that work got so far
     /// @param state commitment to the final state, `manifest` and `model` sha256 of the files; 0 until it is complete
     struct Model {
         address owner;
         uint64 openedAt;
+        uint32 nonce;
         uint40 creditUntil;
         uint64 worked;
         Plan plan;
@@ -45,20 +50,23 @@ interface IModelRegistry {
     error ModelUnauthorized(uint256 modelId, address caller);
     /// @notice It is complete, and for crediting the time after that is over too.
     error ModelComplete(uint256 modelId, uint256 creditUntil);
-    /// @notice The batch is of another requester's job or of another program, or was committed before the model was opened.
+    /// @notice It is not complete: nobody knows yet whose a royalty would be.
+    error ModelIncomplete(uint256 modelId);
+    /// @notice The batch is not of the run's job of this index, or of another program, or was committed before the model was
+    /// opened.
     error CreditForeign(uint256 modelId, uint256 batchId);
     /// @notice The batch is not final.
     error CreditNotFinal(uint256 batchId);
     /// @notice The batch has been credited.
     error CreditTwice(uint256 modelId, uint256 batchId);
-    /// @notice More work than the plan has shares for.
-    error CreditOverPlan(uint256 modelId, uint256 worked, uint256 maxShares);
+    /// @notice The job's terms can come to more units than a job's part of the shares.
+    error CreditOverPlan(uint256 modelId, uint256 batchId, uint256 units, uint256 unitsPerJob);
     /// @notice Nobody holds a share: what is paid would belong to nobody.
     error RoyaltyNobodys(uint256 modelId);
     /// @notice The amount is 0 or does not fit 96 bits.
     error RoyaltyBadAmount(uint256 amount);
 
-    event ModelOpened(uint256 indexed modelId, address indexed owner, Plan plan, string title);
+    event ModelOpened(uint256 indexed modelId, address indexed owner, uint32 nonce, Plan plan, string title);
     /// @param voided ranges of the batch that nobody was paid for; nothing is credited for them
     event WorkCredited(uint256 indexed modelId, uint256 indexed batchId, uint64 shares, uint64 voided);
     event ModelCompleted(uint256 indexed modelId, bytes32 state, bytes32 manifest, bytes32 model, uint256 creditUntil);
@@ -68,15 +76,17 @@ interface IModelRegistry {
 
     /// @notice Opens a model for the caller's run.
     /// @return modelId hash of chain, this contract, caller and nonce
-    function open(Plan calldata plan, uint64 nonce, string calldata title) external returns (uint256 modelId);
+    function open(Plan calldata plan, uint32 nonce, string calldata title) external returns (uint256 modelId);
 
     /// @notice Anyone: gives the workers of a final batch a share for each unit that they were paid for.
-    function credit(uint256 modelId, Terms calldata terms, Batch calldata batch) external;
+    /// @param index of the batch's job in the run: `jobOf`
+    function credit(uint256 modelId, uint32 index, Terms calldata terms, Batch calldata batch) external;
 
     /// @notice Its owner, once: what the run came to. Batches can be credited for `GRACE` seconds more.
     function complete(uint256 modelId, bytes32 state, bytes32 manifest, bytes32 model) external;
 
-    /// @notice Pays for the model's use: `amount` belongs to those who hold shares now, in proportion. Needs an allowance.
+    /// @notice Pays for the use of a complete model: `amount` belongs to those who hold shares now, or at `creditUntil` if
+    /// that is later, in proportion. Needs an allowance.
     function pay(uint256 modelId, uint192 jobId, uint256 amount) external;
 
     /// @notice Takes what the caller's shares of these models have earned.
@@ -97,6 +107,9 @@ interface IModelRegistry {
     function sharesOf(uint256 modelId) external view returns (uint256);
 
     function isCredited(uint256 modelId, uint256 batchId) external view returns (bool);
+
+    /// @notice The job of the run with an index below `jobs`, posted or not. Who works in it gets shares: ask before working.
+    function jobOf(uint256 modelId, uint32 index) external view returns (uint192 jobId);
 
     function GRACE() external view returns (uint256);
 }

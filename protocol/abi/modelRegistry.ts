@@ -57,12 +57,17 @@ export const modelRegistryAbi = [
       },
       {
         "internalType": "uint256",
-        "name": "worked",
+        "name": "batchId",
         "type": "uint256"
       },
       {
         "internalType": "uint256",
-        "name": "maxShares",
+        "name": "units",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "unitsPerJob",
         "type": "uint256"
       }
     ],
@@ -231,6 +236,17 @@ export const modelRegistryAbi = [
         "internalType": "uint256",
         "name": "modelId",
         "type": "uint256"
+      }
+    ],
+    "name": "ModelIncomplete",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "modelId",
+        "type": "uint256"
       },
       {
         "internalType": "address",
@@ -387,6 +403,12 @@ export const modelRegistryAbi = [
         "type": "address"
       },
       {
+        "indexed": false,
+        "internalType": "uint32",
+        "name": "nonce",
+        "type": "uint32"
+      },
+      {
         "components": [
           {
             "internalType": "bytes32",
@@ -394,8 +416,13 @@ export const modelRegistryAbi = [
             "type": "bytes32"
           },
           {
+            "internalType": "uint32",
+            "name": "jobs",
+            "type": "uint32"
+          },
+          {
             "internalType": "uint64",
-            "name": "maxShares",
+            "name": "unitsPerJob",
             "type": "uint64"
           },
           {
@@ -764,6 +791,11 @@ export const modelRegistryAbi = [
         "type": "uint256"
       },
       {
+        "internalType": "uint32",
+        "name": "index",
+        "type": "uint32"
+      },
+      {
         "components": [
           {
             "internalType": "uint8",
@@ -977,6 +1009,30 @@ export const modelRegistryAbi = [
         "internalType": "uint256",
         "name": "modelId",
         "type": "uint256"
+      },
+      {
+        "internalType": "uint32",
+        "name": "index",
+        "type": "uint32"
+      }
+    ],
+    "name": "jobOf",
+    "outputs": [
+      {
+        "internalType": "uint192",
+        "name": "",
+        "type": "uint192"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "modelId",
+        "type": "uint256"
       }
     ],
     "name": "modelOf",
@@ -992,6 +1048,11 @@ export const modelRegistryAbi = [
             "internalType": "uint64",
             "name": "openedAt",
             "type": "uint64"
+          },
+          {
+            "internalType": "uint32",
+            "name": "nonce",
+            "type": "uint32"
           },
           {
             "internalType": "uint40",
@@ -1011,8 +1072,13 @@ export const modelRegistryAbi = [
                 "type": "bytes32"
               },
               {
+                "internalType": "uint32",
+                "name": "jobs",
+                "type": "uint32"
+              },
+              {
                 "internalType": "uint64",
-                "name": "maxShares",
+                "name": "unitsPerJob",
                 "type": "uint64"
               },
               {
@@ -1064,8 +1130,13 @@ export const modelRegistryAbi = [
             "type": "bytes32"
           },
           {
+            "internalType": "uint32",
+            "name": "jobs",
+            "type": "uint32"
+          },
+          {
             "internalType": "uint64",
-            "name": "maxShares",
+            "name": "unitsPerJob",
             "type": "uint64"
           },
           {
@@ -1084,9 +1155,9 @@ export const modelRegistryAbi = [
         "type": "tuple"
       },
       {
-        "internalType": "uint64",
+        "internalType": "uint32",
         "name": "nonce",
-        "type": "uint64"
+        "type": "uint32"
       },
       {
         "internalType": "string",

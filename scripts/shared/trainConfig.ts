@@ -80,7 +80,7 @@ export type TrainConfig = {
   readonly segment: Segment
   readonly rateOf: (step: number) => number
   readonly quorum?: { readonly slots: number; readonly seconds: number }
-  readonly shares: Pick<ModelPlan, "maxShares" | "ownShares" | "royalty">
+  readonly shares: Pick<ModelPlan, "jobs" | "unitsPerJob" | "ownShares" | "royalty">
   readonly money: { readonly fee?: bigint; readonly auditRate?: number }
 }
 
@@ -133,7 +133,7 @@ export async function readTrainConfig(path: string): Promise<TrainConfig> {
     },
     ...(config.quorum === undefined ? {} : { quorum: config.quorum }),
     rateOf: (step) => (elementsOf(cosineRates(schedule, step, 1)) as Float32Array)[0]!,
-    shares: sharesOf(rounds * slots, config),
+    shares: sharesOf(config),
     money: {
       ...(config.fee === undefined ? {} : { fee: parseTokens(config.fee) }),
       ...(config.audit === undefined ? {} : { auditRate: parsePercent(config.audit) }),
@@ -141,11 +141,12 @@ export async function readTrainConfig(path: string): Promise<TrainConfig> {
   }
 }
 
-/** Units may be computed again after a late finding (R35), and each is a share: twice as many is room for all of that. */
-function sharesOf(units: number, { royalty, ownShare }: { royalty: number; ownShare: number }) {
+/** Rounds may be played again after a late finding (R35), each as another job: twice as many is room for all of that. */
+function sharesOf({ rounds, slots, royalty, ownShare }: z.output<typeof TrainConfigSchema>) {
   return {
-    maxShares: BigInt(2 * units),
-    ownShares: BigInt(Math.round((units * ownShare) / (100 - ownShare))),
+    jobs: 2 * rounds,
+    unitsPerJob: BigInt(slots),
+    ownShares: BigInt(Math.round((rounds * slots * ownShare) / (100 - ownShare))),
     royalty: Math.round(100 * royalty),
   }
 }

@@ -4,7 +4,7 @@ pragma solidity ^0.8.37;
 import {IERC1155} from "@openzeppelin/contracts/token/ERC1155/IERC1155.sol";
 import {IERC1155Receiver} from "@openzeppelin/contracts/token/ERC1155/IERC1155Receiver.sol";
 import {IModelRegistry} from "../../contracts/interfaces/IModelRegistry.sol";
-import {BatchState, Cause, Reward} from "../../contracts/types/Batch.sol";
+import {Cause, LeafNode, Reward} from "../../contracts/types/Batch.sol";
 import {Terms} from "../../contracts/types/Terms.sol";
 import {Base} from "./support/Base.t.sol";
 
@@ -39,9 +39,13 @@ contract Greedy is IERC1155Receiver {
 /// @notice Shares follow paid work, and income follows shares.
 contract ModelRegistryTest is Base {
     uint256 private constant GRACE = 100;
+    uint32 private constant MODEL_NONCE = 7;
+    uint32 private constant JOBS = 8;
+    uint64 private constant UNITS_PER_JOB = 45; // 15 tasks of at most 3
     IModelRegistry private models;
     IERC1155 private shares;
     uint256 private modelId;
+    uint32 private modelNonce;
 
     function setUp() public override {
         super.setUp();
@@ -49,14 +53,52 @@ contract ModelRegistryTest is Base {
         (models, shares) = (IModelRegistry(made), IERC1155(made));
         vm.label(made, "models");
         vm.prank(requester.account);
-        modelId = models.open(plan(1_000, 10), 0, "a model");
+        modelId = models.open(plan(10), MODEL_NONCE, "a model");
         vm.prank(requester.account);
         token.approve(made, type(uint256).max);
         mine(1);
+        use(MODEL_NONCE);
     }
 
-    function plan(uint64 maxShares, uint64 ownShares) private pure returns (IModelRegistry.Plan memory) {
-        return IModelRegistry.Plan(keccak256("program"), maxShares, ownShares, 500);
+    /// @dev Jobs that are posted from now on are that model's, from the first.
+    function use(uint32 modelNonce_) private {
+        modelNonce = modelNonce_;
+        nonce = uint64(modelNonce_) << 32;
+    }
+
+    function plan(uint64 ownShares) private pure returns (IModelRegistry.Plan memory) {
+        return IModelRegistry.Plan(keccak256("program"), JOBS, UNITS_PER_JOB, ownShares, 500);
+    }
+
+    function credit(uint256 id, Work memory work) private {
+        models.credit(id, indexOf(work), work.terms, work.batch);
+    }
+
+    /// @dev Without a call, so that it can stand after `expectRevert`.
+    function indexOf(Work memory work) private view returns (uint32 index) {
+        while (jobAt(index) != work.jobId) ++index;
+    }
+
+    function jobAt(uint32 index) private view returns (uint192) {
+        uint64 jobNonce = (uint64(modelNonce) << 32) | index;
+        return uint192(
+            uint256(
+                keccak256(
+                    abi.encode(bytes32("assay.job"), block.chainid, address(market), requester.account, jobNonce)
+                )
+            )
+        );
+    }
+
+    function complete() private {
+        vm.prank(requester.account);
+        models.complete(modelId, "state", "manifest", "model");
+    }
+
+    /// @dev Nothing can be credited any more, and what was paid is divided.
+    function share() private {
+        complete();
+        mine(GRACE + 1);
     }
 
     function ids() private view returns (uint256[] memory list) {
@@ -101,7 +143,7 @@ contract ModelRegistryTest is Base {
 
     function test_credit_givesAShareForEachUnitThatWasPaid() public {
         Work memory work = finalWork();
-        models.credit(modelId, work.terms, work.batch);
+        credit(modelId, work);
         uint256 worked;
         for (uint256 i; i < work.batch.ranges.length; ++i) {
             vm.assertEq(sharesOf(workerIn(work, i)), unitsIn(work, i), "a share a unit");
@@ -116,27 +158,27 @@ contract ModelRegistryTest is Base {
 
     function test_attack_creditTwice() public {
         Work memory work = finalWork();
-        models.credit(modelId, work.terms, work.batch);
+        credit(modelId, work);
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.CreditTwice.selector, modelId, work.batchId));
-        models.credit(modelId, work.terms, work.batch);
+        credit(modelId, work);
     }
 
     function test_attack_creditBeforeItIsFinal() public {
         Work memory work = attestedWork();
         // The Market takes no attested batch without its attestation.
         vm.expectPartialRevert(bytes4(keccak256("BatchMismatch(uint256)")));
-        models.credit(modelId, work.terms, work.batch);
+        credit(modelId, work);
         Work memory committed = honestWork();
         commit(committed);
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.CreditNotFinal.selector, committed.batchId));
-        models.credit(modelId, committed.terms, committed.batch);
+        credit(modelId, committed);
     }
 
     function test_attack_creditWhatTheBatchDoesNotSay() public {
         Work memory work = finalWork();
         work.batch.ranges[0] += 1 << 64;
         vm.expectPartialRevert(bytes4(keccak256("BatchMismatch(uint256)")));
-        models.credit(modelId, work.terms, work.batch);
+        credit(modelId, work);
     }
 
     function test_attack_creditAnothersWork() public {
@@ -148,21 +190,22 @@ contract ModelRegistryTest is Base {
         mine(WINDOW + 1);
         finalize(work);
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.CreditForeign.selector, modelId, work.batchId));
-        models.credit(modelId, work.terms, work.batch);
+        credit(modelId, work);
 
         Work memory own = finalWork();
         vm.prank(mallory.account);
-        uint256 stolen = models.open(plan(1_000, 0), 0, "another's run");
+        uint256 stolen = models.open(plan(0), MODEL_NONCE, "another's run");
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.CreditForeign.selector, stolen, own.batchId));
-        models.credit(stolen, own.terms, own.batch);
+        credit(stolen, own);
     }
 
     function test_attack_creditWorkOfBeforeItWasOpened() public {
+        use(MODEL_NONCE + 1);
         Work memory work = finalWork();
         vm.prank(requester.account);
-        uint256 later = models.open(plan(1_000, 0), 1, "opened afterwards");
+        uint256 later = models.open(plan(0), MODEL_NONCE + 1, "opened afterwards");
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.CreditForeign.selector, later, work.batchId));
-        models.credit(later, work.terms, work.batch);
+        credit(later, work);
     }
 
     function test_attack_creditARangeThatWasVoided() public {
@@ -171,7 +214,7 @@ contract ModelRegistryTest is Base {
         market.voidRanges(work.terms, work.batch, 1, Cause.Worker, new Reward[](0));
         mine(WINDOW + 1);
         finalize(work);
-        models.credit(modelId, work.terms, work.batch);
+        credit(modelId, work);
         vm.assertEq(sharesOf(workerIn(work, 0)), 0, "the cheat has none");
         vm.assertEq(sharesOf(workerIn(work, 1)), unitsIn(work, 1), "the other all of its own");
     }
@@ -189,26 +232,68 @@ contract ModelRegistryTest is Base {
         mine(WINDOW + 1);
         finalize(work);
         uint256 snapshot = vm.snapshotState();
-        models.credit(modelId, work.terms, work.batch);
+        credit(modelId, work);
         vm.assertEq(sharesOf(workerIn(work, range)), 0, "silent, so unpaid");
         vm.assertEq(models.modelOf(modelId).worked, unitsIn(work, 1 - range), "the other range");
         vm.revertToState(snapshot);
         mine(100);
         market.release(work.terms, work.batch);
-        models.credit(modelId, work.terms, work.batch);
+        credit(modelId, work);
         vm.assertEq(sharesOf(workerIn(work, range)), 0, "nor when its shards are free again");
     }
 
-    function test_credit_neverMoreThanThePlan() public {
-        Work memory work = honestWork();
-        vm.prank(requester.account);
-        uint256 small = models.open(plan(3, 0), 1, "a small one");
-        mine(1);
+    function test_jobOf_isWhatThePostingGave() public {
+        Terms memory terms = buildTerms();
+        vm.assertEq(models.jobOf(modelId, 0), postJob(terms), "the first");
+        vm.assertEq(models.jobOf(modelId, 1), postJob(terms), "the second");
+    }
+
+    function test_attack_theOwnersOwnWork_takesNoShareFromOthers() public {
+        Work memory honest = finalWork();
+        // The owner posts all other jobs of the run too, and its own workers do them and are credited first.
+        for (uint256 i = 1; i < JOBS; ++i) {
+            credit(modelId, finalWork());
+        }
+        Work memory beyond = finalWork();
+        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.CreditForeign.selector, modelId, beyond.batchId));
+        credit(modelId, beyond);
+        credit(modelId, honest);
+        vm.assertEq(sharesOf(walter.account), JOBS * unitsIn(honest, rangeIn(honest, walter.account)), "all of its own");
+        vm.assertLe(models.sharesOf(modelId), uint256(JOBS) * UNITS_PER_JOB + 10, "and no further thinned out than said");
+    }
+
+    function rangeIn(Work memory work, address worker) private pure returns (uint256 i) {
+        while (workerIn(work, i) != worker) ++i;
+    }
+
+    function test_attack_aJobLargerThanItsPart() public {
+        Terms memory terms = buildTerms();
+        terms.maxUnits = 4;
+        Work memory work = buildWork(terms, postJob(terms));
+        seal(work);
         toAttested(work);
         mine(WINDOW + 1);
         finalize(work);
-        vm.expectPartialRevert(IModelRegistry.CreditOverPlan.selector);
-        models.credit(small, work.terms, work.batch);
+        vm.expectRevert(
+            abi.encodeWithSelector(IModelRegistry.CreditOverPlan.selector, modelId, work.batchId, 60, UNITS_PER_JOB)
+        );
+        credit(modelId, work);
+    }
+
+    function test_attack_aRangeWithMoreUnitsThanItsTasksCanHave() public {
+        Work memory work = honestWork();
+        // 15 tasks have 30 units. The Market knows of 45 at most, and 15 are added to one range.
+        uint256 favoured = rangeIn(work, mallory.account);
+        uint256 other = 1 - favoured;
+        work.batch.ranges[favoured] += 15 << 64;
+        LeafNode memory top = work.topLevels[work.topLevels.length - 1][0];
+        work.batch.root = keccak256(abi.encode(bytes32("assay.root"), top.hash, top.units + 15));
+        toAttested(work);
+        mine(WINDOW + 1);
+        finalize(work);
+        credit(modelId, work);
+        vm.assertEq(sharesOf(mallory.account), 7 * 3, "seven tasks of three units");
+        vm.assertEq(sharesOf(walter.account), unitsIn(work, other), "as it says");
     }
 
     function test_complete_isTheOwnersOnce_andLeavesTimeToCredit() public {
@@ -226,22 +311,26 @@ contract ModelRegistryTest is Base {
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ModelComplete.selector, modelId, until));
         vm.prank(requester.account);
         models.complete(modelId, "other", "other", "other");
-        models.credit(modelId, work.terms, work.batch);
+        credit(modelId, work);
         mine(GRACE + 1);
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ModelComplete.selector, modelId, until));
-        models.credit(modelId, late.terms, late.batch);
+        credit(modelId, late);
     }
 
     function test_open_onceAndWithinBounds() public {
+        IModelRegistry.Plan memory bad = plan(0);
         vm.startPrank(requester.account);
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ModelExists.selector, modelId));
-        models.open(plan(1, 0), 0, "again");
-        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ModelBadPlan.selector, bytes32("maxShares")));
-        models.open(plan(0, 0), 1, "none");
-        IModelRegistry.Plan memory greedy = plan(1, 0);
-        greedy.royalty = 10_001;
+        models.open(bad, MODEL_NONCE, "again");
+        bad.jobs = 0;
+        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ModelBadPlan.selector, bytes32("jobs")));
+        models.open(bad, 1, "no job");
+        (bad.jobs, bad.unitsPerJob) = (1, 0);
+        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ModelBadPlan.selector, bytes32("unitsPerJob")));
+        models.open(bad, 1, "no share");
+        (bad.unitsPerJob, bad.royalty) = (1, 10_001);
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ModelBadPlan.selector, bytes32("royalty")));
-        models.open(greedy, 1, "more than all");
+        models.open(bad, 1, "more than all");
         vm.stopPrank();
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ModelUnknown.selector, uint256(1)));
         models.pay(1, 0, 1);
@@ -251,8 +340,8 @@ contract ModelRegistryTest is Base {
 
     function test_pay_belongsToThoseWhoHoldSharesThen() public {
         Work memory work = finalWork();
-        pay(10 ether); // the owner's ten shares are all there are
-        models.credit(modelId, work.terms, work.batch);
+        credit(modelId, work);
+        share();
         uint256 total = models.sharesOf(modelId);
         pay(total * 1 ether);
         for (uint256 i; i < work.batch.ranges.length; ++i) {
@@ -262,11 +351,29 @@ contract ModelRegistryTest is Base {
             vm.assertEq(token.balanceOf(worker) - before, unitsIn(work, i) * 1 ether, "and it came");
             vm.assertEq(claim(worker), 0, "once");
         }
-        vm.assertEq(claim(requester.account), 20 ether, "the owner's shares earned from the start");
+        vm.assertEq(claim(requester.account), 10 ether, "the owner's shares like all others");
         vm.assertEq(token.balanceOf(address(models)), 0, "nothing is left");
     }
 
+    function test_attack_payBeforeOthersAreCredited() public {
+        Work memory work = finalWork();
+        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ModelIncomplete.selector, modelId));
+        pay(1 ether);
+        complete();
+        pay(40 ether);
+        vm.assertEq(claim(requester.account), 0, "the owner alone has shares, and nothing of it yet");
+        vm.assertEq(models.claimable(requester.account, modelId), 0, "nor is it claimable");
+        credit(modelId, work);
+        mine(GRACE + 1);
+        vm.assertEq(models.sharesOf(modelId), 40, "of 30 units and the owner's ten");
+        for (uint256 i; i < work.batch.ranges.length; ++i) {
+            vm.assertEq(claim(workerIn(work, i)), unitsIn(work, i) * 1 ether, "who came last has the same of it");
+        }
+        vm.assertEq(claim(requester.account), 10 ether, "as who was first");
+    }
+
     function test_attack_sellTheShareAndKeepTheIncomeTwice() public {
+        share();
         pay(10 ether);
         move(requester.account, mallory.account, 10);
         vm.assertEq(claim(mallory.account), 0, "bought shares bring nothing of before");
@@ -280,6 +387,7 @@ contract ModelRegistryTest is Base {
 
     function test_attack_claimWhileReceiving() public {
         Greedy greedy = new Greedy(models);
+        share();
         pay(10 ether);
         move(requester.account, address(greedy), 5);
         vm.assertEq(token.balanceOf(address(greedy)), 0, "what was earned before is not the receiver's");
@@ -288,8 +396,10 @@ contract ModelRegistryTest is Base {
 
     function test_pay_toNobodyReverts() public {
         vm.prank(requester.account);
-        uint256 empty = models.open(plan(1, 0), 1, "nobody's");
+        uint256 empty = models.open(plan(0), MODEL_NONCE + 1, "nobody's");
+        complete();
         vm.startPrank(requester.account);
+        models.complete(empty, "state", "manifest", "model");
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.RoyaltyNobodys.selector, empty));
         models.pay(empty, 0, 1);
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.RoyaltyBadAmount.selector, uint256(0)));
@@ -311,6 +421,7 @@ contract ModelRegistryTest is Base {
     /// @dev INVARIANT: the contract holds what it owes, and never a whole unit a holder and payment more.
     function testFuzz_R9_income_isConserved(uint256 seed) public {
         Work memory work = finalWork();
+        complete();
         address[3] memory holders = [requester.account, workerIn(work, 0), workerIn(work, 1)];
         uint256 paid;
         uint256 claimed;
@@ -319,8 +430,10 @@ contract ModelRegistryTest is Base {
             address one = holders[(seed >> 8) % 3];
             address other = holders[(seed >> 16) % 3];
             uint256 choice = seed % 5;
-            if (choice == 0 && !models.isCredited(modelId, work.batchId)) {
-                models.credit(modelId, work.terms, work.batch);
+            // All may happen before income is divided and after it, but for crediting.
+            if (i == 12) mine(GRACE + 1);
+            if (choice == 0 && i < 12 && !models.isCredited(modelId, work.batchId)) {
+                credit(modelId, work);
             } else if (choice <= 1) {
                 uint256 amount = (seed >> 32) % 1_000 + 1;
                 pay(amount);
@@ -336,8 +449,12 @@ contract ModelRegistryTest is Base {
                 owed += models.booked(holders[h]) + models.claimable(holders[h], modelId);
             }
             vm.assertEq(token.balanceOf(address(models)), paid - claimed, "it holds what came and did not go");
-            vm.assertLe(owed, paid - claimed, "and owes no more");
-            vm.assertLe(paid - claimed - owed, 1 + i * 3, "but for what does not divide");
+            if (i < 12) {
+                vm.assertEq(owed + claimed, 0, "nobody's before it is divided");
+            } else {
+                vm.assertLe(owed, paid - claimed, "and owes no more");
+                vm.assertLe(paid - claimed - owed, 1 + i * 3, "but for what does not divide");
+            }
         }
     }
 }

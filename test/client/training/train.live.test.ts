@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { test } from "node:test"
-import type { Hex } from "viem"
+import { createTestClient, type Hex, http } from "viem"
 import {
   type Client,
   contributions,
@@ -16,7 +16,7 @@ import {
   verifyRun,
 } from "#client"
 import { createRoundRuntime, createRunner, playRound } from "#engine"
-import { assayTokenAbi, type Deployment } from "#protocol"
+import { assayTokenAbi, type Deployment, modelRegistryAbi } from "#protocol"
 import { classifier } from "../../engine/support/graphs.ts"
 import { startLocalStack } from "../../worker/support/localStack.ts"
 import { playedAlone, program, SIZE, SLOTS, STEPS, smallRun } from "./support/smallRun.ts"
@@ -51,8 +51,7 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
       run: folder.run,
       rounds: ROUNDS - 1,
       keep: folder.save,
-      register: (programRoot) =>
-        client.models.open({ programRoot, maxShares: 100n, ownShares: OWN_SHARES, royalty: 500, title: "a run" }),
+      register: (programRoot) => client.models.open({ programRoot, ...PLAN, title: "a run" }),
       onEvent: (event) => {
         events.push(event)
         // Found out once, it goes: the run does without it.
@@ -76,7 +75,7 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
   assert.equal(steps, ROUNDS * SLOTS * STEPS)
   assert.ok(!contributions(ended).has(cheat.address), "nobody is credited with what was made up")
 
-  await assertShares(client, deployment, ended)
+  await assertShares(client, ended)
 
   const { plan, saveModel } = await openRunFolder(dir)
   const saved = await saveModel(ended, new Uint8Array([1]))
@@ -100,10 +99,12 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
   const swapped = { ...manifest, played: [{ ...second!, round: 0 }, { ...first!, round: 1 }, ...others] }
   const wrong = await verifyRun({ client, runner }, { plan, manifest: swapped })
   assert.ok(!wrong.ok && wrong.checks.some(({ name, ok }) => name === "round 0: links" && ok === false))
+
+  await assertIncome(client, deployment, ended)
 })
 
-/** Shares follow work that was paid, and income follows shares. */
-async function assertShares(client: Client, deployment: Deployment, run: TrainingRun): Promise<void> {
+/** Shares follow work that was paid. */
+async function assertShares(client: Client, run: TrainingRun): Promise<void> {
   const modelId = run.modelId!
   const jobs = run.rounds.map(({ jobId }) => jobId)
   assert.ok((await client.models.credit(modelId)) >= ROUNDS)
@@ -121,9 +122,20 @@ async function assertShares(client: Client, deployment: Deployment, run: Trainin
     "a share for every slot that was paid for, and for nothing else",
   )
   assert.equal(shares, BigInt(ROUNDS * SLOTS) + OWN_SHARES)
+}
 
+/** Income follows shares, once nobody can be credited any more. */
+async function assertIncome(client: Client, deployment: Deployment, run: TrainingRun): Promise<void> {
+  const modelId = run.modelId!
+  const { shares, owner, holders } = await client.models.read(modelId)
   const amount = 10n * shares
-  await client.models.pay(modelId, { jobId: jobs[0]!, amount })
+  await client.models.pay(modelId, { jobId: run.rounds[0]!.jobId, amount })
+  assert.ok(holders.every(({ claimable }) => claimable === 0n))
+  const { models } = deployment.contracts
+  const grace = await client.chain.readContract({ address: models, abi: modelRegistryAbi, functionName: "GRACE" })
+  const chain = createTestClient({ mode: "hardhat", transport: http(deployment.rpcUrl) })
+  await chain.increaseTime({ seconds: Number(grace) + 1 })
+  await chain.mine({ blocks: 1 })
   const after = await client.models.read(modelId)
   assert.equal(after.income, amount)
   for (const one of after.holders) assert.equal(one.claimable, 10n * one.shares)
@@ -140,6 +152,7 @@ async function assertShares(client: Client, deployment: Deployment, run: Trainin
 }
 
 const OWN_SHARES = 4n
+const PLAN = { jobs: 2 * ROUNDS, unitsPerJob: BigInt(SLOTS), ownShares: OWN_SHARES, royalty: 500 }
 const HASH: Hex = `0x${"ab".repeat(32)}`
 
 test("R33: a round closes on its quorum; what comes late is paid and not used, and a crash around a posting pays once", async (t) => {
