@@ -4,6 +4,7 @@ import "@tensorflow/tfjs-backend-wasm"
 import {
   buildSegment,
   createRunner,
+  createSampleOrder,
   initialState,
   type Parameter,
   type Segment,
@@ -111,9 +112,10 @@ type Columns = { readonly tokens: Tensor; readonly answers: Tensor }
 function reference(segment: Segment, p: Tensor, data: Columns, size: AdderSize, batch: number): () => number {
   const variables = segment.parameters.map((parameter) => tf.variable(slice(p, parameter)))
   const adam = tf.train.adam(RATE, 0.9, 0.999, 1e-7)
+  const order = createSampleOrder(SAMPLES, 0)
   let cursor = 0n
   return () => {
-    const rows = samplesOf(segment.order, { slot: 0n, cursor: cursor++, batch })
+    const rows = samplesOf(order, { slot: 0n, cursor: cursor++, batch })
     const tokens = pick(data.tokens, rows)
     const answers = pick(data.answers, rows)
     return tf.tidy(() => {

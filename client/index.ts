@@ -17,6 +17,7 @@ export type { LedgerEntry } from "./payouts/ledger.ts"
 export { buildLedger } from "./payouts/ledger.ts"
 export type { Payout } from "./payouts/readPayouts.ts"
 export { replayRun } from "./training/replayRun.ts"
+export { feedOf, type RunData } from "./training/runData.ts"
 export {
   createRunFolder,
   openRunFolder,

@@ -34,7 +34,6 @@ export {
   type RoundProgramParams,
   roundPorts,
   roundTasks,
-  scheduled,
 } from "./rounds/roundProgram.ts"
 export { checkSlot, inputsOf, nextState, type RoundState, type Tensors } from "./rounds/roundState.ts"
 export { checkFirstInput } from "./run/checkFirstInput.ts"
@@ -67,7 +66,8 @@ export { fromNestedArrays, toNestedArrays } from "./tensor/nestedArrays.ts"
 export { decodeNpy, encodeNpy } from "./tensor/npy.ts"
 export { decodeNpz, encodeNpz } from "./tensor/npz.ts"
 export { type AdaptedModel, type AdapterOptions, addAdapters, mergeAdapters } from "./train/adapters.ts"
-export { buildSegment, buildStep, type Segment, type Training } from "./train/buildStep.ts"
+export { buildSegment, buildStep, type FedTraining, type Segment, type Training } from "./train/buildStep.ts"
+export { assertShard, createFeed, type DataShards, type Feed, isFedName } from "./train/dataShards.ts"
 export { createInitializer, type Initializer } from "./train/initialize.ts"
 export type { Loss } from "./train/losses.ts"
 export type { Optimizer } from "./train/optimizers.ts"

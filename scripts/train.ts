@@ -151,6 +151,7 @@ async function alone({ out, signal }: Context, { plan, segment, rateOf }: TrainC
         model: plan.forward,
         segments: plan.rounds,
         rateOf,
+        ...(plan.program.feed ? { feed: plan.program.feed } : {}),
         onSegment: (done, found) => out.say(`steps to ${(done + 1) * segment.steps}: loss ${mean(found).toFixed(4)}`),
         signal,
       },

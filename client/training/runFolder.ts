@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Hex } from "viem"
 import { z } from "zod"
@@ -14,6 +14,7 @@ import {
 } from "#engine"
 import { hexOf, sha256, type TrainingManifest, TrainingManifestSchema, tensorRoot } from "#protocol"
 import { clientError } from "../errors.ts"
+import { fedInputs, feedOf, type RunData } from "./runData.ts"
 import { beginRun, contributions, type RoundRecord, type TrainingRun } from "./trainingRun.ts"
 
 /** What of a run is fixed when it begins. */
@@ -24,6 +25,8 @@ export type RunPlan = {
   readonly parameters: readonly Parameter[]
   readonly title: string
   readonly rounds: number
+  /** Where the data are no part of the program. */
+  readonly data?: RunData
   /** Files that the program was made from, by name, with their sha256. */
   readonly sources: TrainingManifest["sources"]
 }
@@ -45,6 +48,7 @@ const PROGRAM = "program.onnx"
 const CLOSING = "closing.onnx"
 const GENESIS = "genesis.bundle"
 const FORWARD = "forward.onnx"
+const DATA = "data"
 const MODEL = "model.onnx"
 
 export async function createRunFolder(dir: string, plan: RunPlan): Promise<RunFolder> {
@@ -56,6 +60,10 @@ export async function createRunFolder(dir: string, plan: RunPlan): Promise<RunFo
   await writeFile(join(dir, CLOSING), plan.program.closing)
   await writeFile(join(dir, FORWARD), plan.forward)
   await writeFile(join(dir, GENESIS), encodeState(plan.program.genesis))
+  if (plan.data) {
+    await mkdir(join(dir, DATA), { recursive: true })
+    for (const shard of plan.data.shards) await copyFile(shard.path, shardPath(dir, shard))
+  }
   const folder = folderOf(dir, plan, beginRun(plan.program.genesis))
   await folder.save(folder.run)
   return folder
@@ -65,6 +73,10 @@ export async function createRunFolder(dir: string, plan: RunPlan): Promise<RunFo
 export async function openRunFolder(dir: string): Promise<RunFolder> {
   const manifest = await readManifest(dir)
   const { program: facts, title, rounds, sources, played, posted, modelId } = manifest
+  const data = manifest.data && {
+    ...manifest.data,
+    shards: manifest.data.shards.map((hash) => ({ sha256: hash, path: shardPath(dir, { sha256: hash }) })),
+  }
   const read = async (name: string, hash: string) => {
     const bytes = await readRunFile(dir, name)
     if (hexOf(sha256(bytes)) === hash) return bytes
@@ -83,6 +95,7 @@ export async function openRunFolder(dir: string): Promise<RunFolder> {
     steps,
     parameters: parameterCount(parameters),
     ports: roundPorts(model),
+    ...(data ? { feed: feedOf(data, fedInputs(model)) } : {}),
   }
   const stateOf = async (round: number) =>
     round === 0 ? genesis : decodeState(await readRunFile(dir, stateName(round)))
@@ -96,7 +109,7 @@ export async function openRunFolder(dir: string): Promise<RunFolder> {
     ...(posted ? { posted } : {}),
     ...(modelId ? { modelId } : {}),
   }
-  return folderOf(dir, { program, forward, parameters, title, rounds, sources }, run)
+  return folderOf(dir, { program, forward, parameters, title, rounds, sources, ...(data ? { data } : {}) }, run)
 }
 
 export async function readManifest(dir: string): Promise<TrainingManifest> {
@@ -140,7 +153,7 @@ function folderOf(dir: string, plan: RunPlan, begun: TrainingRun): RunFolder {
 }
 
 export function manifestOf(plan: RunPlan, run: TrainingRun): TrainingManifest {
-  const { program, title, rounds, sources } = plan
+  const { program, title, rounds, sources, data } = plan
   const { slots, steps } = program
   return {
     version: 0,
@@ -155,6 +168,7 @@ export function manifestOf(plan: RunPlan, run: TrainingRun): TrainingManifest {
       parameters: plan.parameters.map(({ name, dims, offset }) => ({ name, dims: [...dims], offset })),
     },
     sources,
+    ...(data ? { data: { ...data, shards: data.shards.map((shard) => shard.sha256) } } : {}),
     rounds,
     played: run.rounds.map(({ began: _, slots: each, rates, ...record }) => ({
       ...record,
@@ -205,6 +219,11 @@ function decodeState(bytes: Uint8Array): RoundState {
     included: Array.from(groups.get("included")?.slots?.data ?? [], Boolean),
     own: own.map((_, slot) => groups.get(`slot-${slot}`) ?? {}),
   }
+}
+
+/** By its content: the same data in two runs have the same name. */
+function shardPath(dir: string, { sha256: hash }: { readonly sha256: Hex }): string {
+  return join(dir, DATA, `${hash.slice(2)}.npz`)
 }
 
 async function readRunFile(dir: string, name: string): Promise<Uint8Array> {

@@ -170,7 +170,7 @@ async function postRound(
   const given = again?.nonce ?? next
   const wish = {
     model: prepared,
-    tasks: roundTasks(program, state, ratesOf(params, round)),
+    tasks: await roundTasks(program, state, ratesOf(params, round)),
     shardSize: 1,
     title: `${params.title}, round ${round}`,
     ...(given === undefined ? {} : { nonce: given }),

@@ -118,7 +118,7 @@ type LinkParams = {
 
 async function linkCheck(client: Client, params: LinkParams): Promise<Check> {
   const { name, jobId, model, state, rates, program } = params
-  const tasks = roundTasks(program, state, rates)
+  const tasks = await roundTasks(program, state, rates)
   const same = await client.isPlanOf(jobId, { model, tasks })
   const detail = same
     ? "program and inputs are what follows from the round before"

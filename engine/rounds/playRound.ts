@@ -3,8 +3,8 @@ import type { Tensor } from "#protocol"
 import { readModelInterface } from "../model/modelInterface.ts"
 import { normalizeModel } from "../program/normalizeModel.ts"
 import type { Runner } from "../run/runner.ts"
-import { parametersOf, type RoundProgram, scheduled } from "./roundProgram.ts"
-import { closingInputsOf, inputsOf, nextOf, nextState, type RoundState, type Tensors } from "./roundState.ts"
+import { parametersOf, type RoundProgram, type SlotGiven, slotInputs } from "./roundProgram.ts"
+import { closingInputsOf, nextOf, nextState, type RoundState, type Tensors } from "./roundState.ts"
 
 export type RoundRuntime = {
   /** The shared tensors that the next round begins with, as every slot must find them. */
@@ -12,7 +12,6 @@ export type RoundRuntime = {
   /** A slot's task of this round, computed here. */
   play(state: RoundState, given: SlotGiven): Promise<Tensors>
 }
-export type SlotGiven = { readonly slot: number; readonly rates: readonly number[] }
 
 /** Rounds on this machine, by the very programs that a job's workers run; each is normalized when it is first needed. */
 export function createRoundRuntime({ runner }: { readonly runner: Runner }, program: RoundProgram): RoundRuntime {
@@ -23,7 +22,7 @@ export function createRoundRuntime({ runner }: { readonly runner: Runner }, prog
       const found = await close(closingInputsOf(state))
       return Object.fromEntries(program.ports.shared.map((name) => [name, found[nextOf(name)]!]))
     },
-    play: (state, given) => task({ ...inputsOf(state, given.slot), ...scheduled(program, given) }),
+    play: async (state, given) => task(await slotInputs(program, state, given)),
   }
 }
 

@@ -3,15 +3,18 @@ import { readModelInterface } from "../model/modelInterface.ts"
 import { readModel } from "../onnx/readModel.ts"
 import { type NodeSpec, type ValueSpec, writeModel } from "../onnx/writeModel.ts"
 import { nodeSpecs } from "../program/compileProgram.ts"
-import { floats, int64s, newElements, tensorOf } from "../program/elements.ts"
+import { elementsOf, floats, int64s, newElements, tensorOf } from "../program/elements.ts"
 import type { Segment } from "../train/buildStep.ts"
+import { type Feed, isFedName } from "../train/dataShards.ts"
 import { aggregate, type OuterOptimizer } from "./aggregate.ts"
 import { CHUNK, type Compression, codeShapes, compress, decompress } from "./compression.ts"
 import { createNodes, type Nodes } from "./nodes.ts"
 import { inputsOf, nextOf, type RoundPorts, type RoundState, type Tensors } from "./roundState.ts"
 
 export type RoundProgramParams = {
-  readonly segment: Pick<Segment, "bytes" | "steps" | "state">
+  readonly segment: Pick<Segment, "bytes" | "steps" | "state" | "fed">
+  /** Where the segment is fed its data. */
+  readonly feed?: Feed
   /** What training begins with: float32 [P]. */
   readonly begin: Tensor
   /** How many take part in a round; at most 64, for a round is one batch (R5). */
@@ -31,6 +34,8 @@ export type RoundProgram = {
   readonly steps: number
   /** P. */
   readonly parameters: number
+  /** What a slot's next steps learn from, where that is no part of the program. */
+  readonly feed?: Feed
 }
 
 const SHARED = ["parameters", "momentum"]
@@ -44,7 +49,7 @@ export function roundPorts(model: Uint8Array): RoundPorts {
   return {
     shared: SHARED,
     gathered: GATHERED,
-    own: inputs.map(({ name }) => name).filter((name) => !others.has(name)),
+    own: inputs.map(({ name }) => name).filter((name) => !others.has(name) && !isFedName(name)),
   }
 }
 
@@ -65,7 +70,8 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
 
   const shared = nextShared(g, params, chunks)
   const p = g.slice(g.reshape(shared.parameters, [chunks * CHUNK]), { axis: 0, from: 0, to: size })
-  const same = Object.fromEntries([...carried.map(({ name }) => name), "slot", "rates"].map((name) => [name, name]))
+  const through = [...carried, ...segment.fed].map(({ name }) => name)
+  const same = Object.fromEntries([...through, "slot", "rates"].map((name) => [name, name]))
   const inner = inline(segment.bytes, "segment", { ...same, p })
   const ended = padded(g, inner.outputs[nextOf("p")]!, { size, chunks })
 
@@ -98,6 +104,7 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
       ...carried,
       { name: "slot", dtype: "int64", dims: [1] },
       { ...steps, name: "rates" },
+      ...segment.fed,
     ],
     outputs: [
       square(nextOf("parameters")),
@@ -117,17 +124,26 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
     slots,
     steps: segment.steps,
     parameters: size,
+    ...(params.feed ? { feed: params.feed } : {}),
   }
 }
 
-/** What a round's schedule gives a slot: which it is, and its learning rates. */
-export function scheduled(program: RoundProgram, { slot, rates }: { slot: number; rates: readonly number[] }): Tensors {
-  return { slot: int64s([slot]), rates: floats([program.steps], rates) }
+export type SlotGiven = { readonly slot: number; readonly rates: readonly number[] }
+
+/** A slot's inputs of a round: its state, what the round's schedule gives it, and its next samples. */
+export async function slotInputs(
+  { steps, feed }: RoundProgram,
+  state: RoundState,
+  { slot, rates }: SlotGiven,
+): Promise<Tensors> {
+  const own = inputsOf(state, slot)
+  const samples = feed && (await feed({ slot, cursor: (elementsOf(own.cursor!) as BigInt64Array)[0]! }))
+  return { ...own, slot: int64s([slot]), rates: floats([steps], rates), ...samples }
 }
 
 /** Every slot's inputs of a round: what its job is posted with, and what verifying it expects. */
-export function roundTasks(program: RoundProgram, state: RoundState, rates: readonly number[]): Tensors[] {
-  return state.own.map((_, slot) => ({ ...inputsOf(state, slot), ...scheduled(program, { slot, rates }) }))
+export function roundTasks(program: RoundProgram, state: RoundState, rates: readonly number[]): Promise<Tensors[]> {
+  return Promise.all(state.own.map((_, slot) => slotInputs(program, state, { slot, rates })))
 }
 
 /** The parameters alone, without the zeros that fill the last chunk: float32 [P]. */

@@ -1,4 +1,4 @@
-import { dtypeOfOnnxNumber, type Tensor } from "#protocol"
+import { type Dtype, dtypeOfOnnxNumber, type Tensor } from "#protocol"
 import { engineError } from "../errors.ts"
 import { requiredInputs } from "../model/modelInterface.ts"
 import { readModel } from "../onnx/readModel.ts"
@@ -10,12 +10,13 @@ import { createOps, type Ops } from "../program/ops.ts"
 import { PROGRAM_TYPES } from "../program/primitive.ts"
 import { sameDims } from "../program/values.ts"
 import { writeProgram } from "../program/writeProgram.ts"
+import { fedName } from "./dataShards.ts"
 import { differentiate } from "./differentiate.ts"
 import { type Loss, lossOf, namesOf } from "./losses.ts"
 import { lowerForward } from "./lowerForward.ts"
 import { clipped, type Moments, momentNames, type Optimizer, update } from "./optimizers.ts"
 import { layOut, type Parameter, parameterCount, partsOf, trainableParameters } from "./parameters.ts"
-import { createSampleOrder, type SampleOrder, sampleIndices } from "./sampleOrder.ts"
+import { createSampleOrder, sampleIndices } from "./sampleOrder.ts"
 
 export type Training = {
   /** The forward graph, its inputs with the batch as their first dim; a symbolic first dim becomes the batch. */
@@ -33,6 +34,12 @@ export type Training = {
   readonly seed?: number
 }
 
+/** Data that are no part of the program, which takes a segment's samples in their order as inputs (`createFeed`). */
+export type FedTraining = Omit<Training, "data" | "seed"> & {
+  /** For each input of the model and name of the loss, what a sample is. */
+  readonly fed: Readonly<Record<string, { readonly dtype: Dtype; readonly dims: readonly number[] }>>
+}
+
 export type Segment = {
   /** The program (R2, version 1): a pure function of tensors. */
   readonly bytes: Uint8Array
@@ -40,7 +47,8 @@ export type Segment = {
   readonly parameters: readonly Parameter[]
   /** Inputs and outputs alike: p, the moments, cursor, slot. Inputs have `rates` [steps] behind them, outputs `losses`. */
   readonly state: readonly ValueSpec[]
-  readonly order: SampleOrder
+  /** Inputs behind `rates`: (steps * batch, ...) of each column that is fed. */
+  readonly fed: readonly ValueSpec[]
 }
 
 /** One training step as a program: forward, backward, clipping, update. Errors: `buildSegment`. */
@@ -56,12 +64,12 @@ export function buildStep(training: Training): Segment {
  * E_TRAIN_NO_DERIVATIVE and E_TRAIN_NOT_EXACT with the node; E_TRAIN_SHAPE, E_TRAIN_NAME and E_TRAIN_OPTION for data,
  * names and numbers that do not fit together.
  */
-export function buildSegment(training: Training, steps: number): Segment {
+export function buildSegment(training: Training | FedTraining, steps: number): Segment {
   if (!(Number.isInteger(steps) && steps >= 1)) throw option(`a segment has one step or more, not ${steps}`)
   const model = readModel(upgradeOpset(training.model))
   const { batch, optimizer } = training
-  const count = sampleCount(training)
-  const order = createSampleOrder(count, training.seed ?? 0)
+  if (!(Number.isInteger(batch) && batch >= 1)) throw option(`a batch is one sample or more, not ${batch}`)
+  const fed = "fed" in training ? fedInputs(training, steps) : []
   const parameters = layOut(model, learned(training, model))
   const vector = [parameterCount(parameters)]
   const state: ValueSpec[] = [
@@ -69,22 +77,20 @@ export function buildSegment(training: Training, steps: number): Segment {
     { name: "cursor", dtype: "int64", dims: [1] },
     { name: "slot", dtype: "int64", dims: [1] },
   ]
-  const inputs: ValueSpec[] = [...state, { name: "rates", dtype: "float32", dims: [steps] }]
+  const inputs: ValueSpec[] = [...state, { name: "rates", dtype: "float32", dims: [steps] }, ...fed]
 
   const builder = createBuilder()
   const o = createOps(builder)
   const given = new Map(inputs.map(({ name, dtype, dims }) => [name, builder.input(name, dtype, dims as number[])]))
   const [slot, rates] = [given.get("slot")!, given.get("rates")!]
-  // Once for all steps: large constants are not shared by content.
-  const samples = new Map(Object.entries(training.data).map(([name, column]) => [name, o.constant(column)]))
+  const pick = "fed" in training ? fromInputs(o, training, given) : fromConstants(o, training, slot)
   let p = given.get("p")!
   let cursor = given.get("cursor")!
   let moments: Moments = Object.fromEntries(momentNames(optimizer).map((name) => [name, given.get(name)!]))
   const losses: Value[] = []
   for (let k = 0; k < steps; k++) {
     builder.label("batch")
-    const indices = sampleIndices(o, order, slot, cursor, batch)
-    const columns = gathered(o, { samples, model, batch, indices })
+    const columns = typed(o, { model, batch, rows: pick(k, cursor) })
     builder.label("parameters")
     const leaves = partsOf(o, p, parameters)
     const { gradient, loss } = gradientOf(o, training, model, parameters, columns, leaves)
@@ -100,11 +106,43 @@ export function buildSegment(training: Training, steps: number): Segment {
     ...state.map(({ name }) => [`${name}_next`, results.get(name)!] as const),
     ["losses", o.concat(losses, 0)] as const,
   ]
-  return { bytes: writeProgram(builder, inputs, named, [], "training"), steps, parameters, state, order }
+  return { bytes: writeProgram(builder, inputs, named, [], "training"), steps, parameters, state, fed }
 }
 
+/** A step's samples, column by column. */
+type Picked = (step: number, cursor: Value) => ReadonlyMap<string, Value>
+
+function fromConstants(o: Ops, { data, batch, seed = 0 }: Training, slot: Value): Picked {
+  const columns = Object.entries(data)
+  const order = createSampleOrder(sampleCount(columns), seed)
+  // Once for all steps: large constants are not shared by content.
+  const samples = columns.map(([name, column]) => [name, o.constant(column)] as const)
+  return (_, cursor) => {
+    const indices = sampleIndices(o, order, slot, cursor, batch)
+    return new Map(samples.map(([name, column]) => [name, o.gather(column, indices, 0)]))
+  }
+}
+
+function fromInputs(o: Ops, { fed, batch }: FedTraining, given: ReadonlyMap<string, Value>): Picked {
+  return (step) =>
+    new Map(
+      Object.keys(fed).map((name) => {
+        const samples = given.get(fedName(name))!
+        return [name, o.range(samples, 0, step * batch, (step + 1) * batch)]
+      }),
+    )
+}
+
+function fedInputs({ fed, batch }: FedTraining, steps: number): ValueSpec[] {
+  const columns = Object.entries(fed)
+  if (columns.length === 0) throw option("a data set has one column or more")
+  return columns.map(([name, { dtype, dims }]) => ({ name: fedName(name), dtype, dims: [steps * batch, ...dims] }))
+}
+
+type Forward = Pick<Training, "loss" | "parameters">
+
 /** Named parameters as they are; of all that could be learned, what the loss depends on. */
-function learned(training: Training, model: OnnxModel): readonly string[] {
+function learned(training: Forward, model: OnnxModel): readonly string[] {
   if (training.parameters) return training.parameters
   const found = trainableParameters(model)
   const reached = new Set(namesOf(training.loss))
@@ -113,30 +151,28 @@ function learned(training: Training, model: OnnxModel): readonly string[] {
   return found.filter((name) => reached.has(name))
 }
 
-type GatherParams = {
-  /** The data set, column by column. */
-  readonly samples: ReadonlyMap<string, Value>
+type TypedParams = {
   readonly model: OnnxModel
   readonly batch: number
-  readonly indices: Value
+  /** A step's samples, column by column. */
+  readonly rows: ReadonlyMap<string, Value>
 }
 
-/** The batch, column by column, in the types that the model takes. */
-function gathered(o: Ops, { samples, model, batch, indices }: GatherParams): Map<string, Value> {
+/** The batch in the types that the model takes. */
+function typed(o: Ops, { model, batch, rows: columns }: TypedParams): Map<string, Value> {
   const inputs = new Map(requiredInputs(model).map((input) => [input.name, input]))
   for (const name of inputs.keys())
-    if (!samples.has(name))
+    if (!columns.has(name))
       throw engineError("E_TRAIN_NAME", `the data set has no column for the model's input "${name}"`, {
         remedy: "give a tensor of that name, samples along its first dim",
         input: name,
       })
   return new Map(
-    [...samples].map(([name, column]) => {
+    [...columns].map(([name, rows]) => {
       const input = inputs.get(name)
-      const rows = o.gather(column, indices, 0)
       if (!input) return [name, rows]
       const [first, ...rest] = input.dims ?? []
-      const fits = (first === batch || typeof first === "string") && sameDims(rest as number[], column.dims.slice(1))
+      const fits = (first === batch || typeof first === "string") && sameDims(rest as number[], rows.dims.slice(1))
       const dtype = dtypeOfOnnxNumber(input.elementType)
       if (!fits || !dtype || !PROGRAM_TYPES.has(dtype))
         throw engineError(
@@ -154,7 +190,7 @@ type Gradient = { readonly gradient: Value; readonly loss: Value }
 /** The flat gradient and the loss of one batch. */
 function gradientOf(
   o: Ops,
-  training: Training,
+  training: Forward,
   model: OnnxModel,
   parameters: readonly Parameter[],
   columns: ReadonlyMap<string, Value>,
@@ -179,8 +215,7 @@ function gradientOf(
   return { gradient: o.concat(parts, 0), loss }
 }
 
-function sampleCount({ data, batch }: Training): number {
-  const columns = Object.entries(data)
+function sampleCount(columns: readonly (readonly [string, Tensor])[]): number {
   const count = columns[0]?.[1].dims[0]
   if (count === undefined) throw option("a data set has one column or more")
   for (const [name, { dims }] of columns)
@@ -189,7 +224,6 @@ function sampleCount({ data, batch }: Training): number {
         remedy: "give every column the same samples along its first dim",
         input: name,
       })
-  if (!(Number.isInteger(batch) && batch >= 1)) throw option(`a batch is one sample or more, not ${batch}`)
   return count
 }
 

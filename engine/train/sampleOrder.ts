@@ -48,16 +48,18 @@ export function createSampleOrder(count: number, seed: number): SampleOrder {
 
 /** The samples of one step, by their rows in the data set. */
 export function samplesOf(
-  { count, multipliers, step }: SampleOrder,
+  order: SampleOrder,
   { slot, cursor, batch }: { readonly slot: bigint; readonly cursor: bigint; readonly batch: number },
 ): number[] {
+  return Array.from({ length: batch }, (_, row) => sampleAt(order, slot, cursor * BigInt(batch) + BigInt(row)))
+}
+
+/** The sample at one position of a stream. */
+export function sampleAt({ count, multipliers, step }: SampleOrder, slot: bigint, position: bigint): number {
   const n = BigInt(count)
-  return Array.from({ length: batch }, (_, row) => {
-    const t = cursor * BigInt(batch) + BigInt(row)
-    const pass = (slot * BigInt(STRIDE) + t / n) % 2n ** 31n
-    const multiplier = BigInt(multipliers[Number(pass % BigInt(TABLE))]!)
-    return Number((multiplier * (t % n) + (((pass % n) * BigInt(step)) % n)) % n)
-  })
+  const pass = (slot * BigInt(STRIDE) + position / n) % 2n ** 31n
+  const multiplier = BigInt(multipliers[Number(pass % BigInt(TABLE))]!)
+  return Number((multiplier * (position % n) + (((pass % n) * BigInt(step)) % n)) % n)
 }
 
 /** The same in the graph: int64 [batch] from slot and cursor, int64 [1] each. */

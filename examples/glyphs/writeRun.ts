@@ -8,15 +8,17 @@ import { randomWeights } from "./network.ts"
 import { createRandom } from "./random.ts"
 
 /**
- * `node examples/glyphs/writeRun.ts DIR`: what `assay train --config DIR/run.json` takes to train the recogniser on the
+ * `node examples/glyphs/writeRun.ts DIR [SHARDS]`: what `assay train --config DIR/run.json` takes to train the recogniser on the
  * market, and `assay train --alone --config DIR/alone.json` to train it on one machine with all slots' batches in each step.
+ * With a number of shards the scans come in so many files, and are given to the tasks that learn from them.
  */
-const [folder] = process.argv.slice(2)
-if (!folder) {
-  console.error("usage: node examples/glyphs/writeRun.ts DIR")
+const [folder, parts] = process.argv.slice(2)
+const SAMPLES = 65_536
+const shards = parts === undefined ? 1 : Number(parts)
+if (!folder || !Number.isInteger(SAMPLES / shards)) {
+  console.error(`usage: node examples/glyphs/writeRun.ts DIR [SHARDS, a divisor of ${SAMPLES}]`)
   process.exit(2)
 }
-const SAMPLES = 65_536
 const BATCH = 64
 const SLOTS = 4
 const inputs = makeGlyphInputs({ seed: 11, count: SAMPLES })
@@ -28,21 +30,25 @@ for (const [name, batch] of [
 ] as const) {
   await writeFile(join(folder, name), glyphForward(randomWeights(createRandom(1)), batch))
 }
-await writeFile(
-  join(folder, "glyphs.npz"),
-  encodeNpz({
-    scan: {
-      dtype: "uint8",
-      dims: [SAMPLES, 1, SIZE, SIZE],
-      data: new Uint8Array(Buffer.concat(inputs.map(({ glyph }) => glyph.pixels))),
-    },
-    label: { dtype: "int64", dims: [SAMPLES], data: encodeElements("int64", labels) },
-  }),
-)
+const names = Array.from({ length: shards }, (_, shard) => (parts === undefined ? "glyphs" : `glyphs-${shard}`))
+for (const [shard, name] of names.entries()) {
+  const [from, to] = [(shard * SAMPLES) / shards, ((shard + 1) * SAMPLES) / shards]
+  await writeFile(
+    join(folder, `${name}.npz`),
+    encodeNpz({
+      scan: {
+        dtype: "uint8",
+        dims: [to - from, 1, SIZE, SIZE],
+        data: new Uint8Array(Buffer.concat(inputs.slice(from, to).map(({ glyph }) => glyph.pixels))),
+      },
+      label: { dtype: "int64", dims: [to - from], data: encodeElements("int64", labels.slice(from, to)) },
+    }),
+  )
+}
 const run = {
   title: "glyphs",
   model: "glyphs.onnx",
-  data: "glyphs.npz",
+  data: parts === undefined ? "glyphs.npz" : names.map((name) => `${name}.npz`),
   loss: { kind: "crossEntropy", logits: "logits", targets: "label" },
   batch: BATCH,
   steps: 50,

@@ -73,6 +73,19 @@ export const TrainingManifestSchema = z.object({
   }),
   /** Files that the program was made from, by name. */
   sources: z.record(z.string(), Sha256Schema),
+  /**
+   * Where the data are no part of the program: sha256 of each shard (`.npz`), in the order in which they are counted. With
+   * these numbers anyone can say which sample was in which step of which slot.
+   */
+  data: z
+    .object({
+      shards: z.array(Sha256Schema).min(1),
+      /** Of each shard. */
+      samples: z.int().min(1),
+      batch: z.int().min(1),
+      seed: CountSchema,
+    })
+    .optional(),
   /** In all, if nothing stops it. */
   rounds: z.int().min(1),
   played: z.array(RoundRecordSchema),

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises"
 import { basename, dirname, resolve } from "node:path"
 import { z } from "zod"
-import type { ModelPlan, RunPlan } from "#client"
+import { feedOf, type ModelPlan, type RunPlan } from "#client"
 import {
+  assertShard,
   buildRoundProgram,
   buildSegment,
   COMPRESSIONS,
@@ -13,7 +14,7 @@ import {
   MODEL_LIMITS,
   type Segment,
 } from "#engine"
-import { hexOf, sha256 } from "#protocol"
+import { hexOf, sha256, type Tensor } from "#protocol"
 import { usageError } from "./errors.ts"
 import { parsePercent, parseTokens } from "./parse.ts"
 
@@ -24,8 +25,11 @@ const TrainConfigSchema = z.strictObject({
   title: z.string().min(1).max(100),
   /** The forward graph as ONNX, the batch its inputs' first dim; its weights are where training begins. */
   model: z.string(),
-  /** `.npz`, an array for each input of the model and each name of the loss, samples along the first dim. */
-  data: z.string(),
+  /**
+   * `.npz`, an array for each input of the model and each name of the loss, samples along the first dim; it becomes part of
+   * the program. Where these are several, with as many samples each, they do not: each task is given its samples.
+   */
+  data: z.union([z.string(), z.array(z.string()).min(1)]),
   loss: z.discriminatedUnion("kind", [
     z.strictObject({
       kind: z.literal("crossEntropy"),
@@ -99,23 +103,34 @@ export async function readTrainConfig(path: string): Promise<TrainConfig> {
     )
   }
   const beside = (name: string) => resolve(dirname(path), name)
-  const [forward, columns] = [await readNamed(beside(config.model)), await readNamed(beside(config.data))]
+  const forward = await readNamed(beside(config.model))
   const { loss, batch, optimizer, seed, steps, rounds, slots, title, compression, outer } = config
+  const [first, ...others] = [config.data].flat().map((name) => ({ name, path: beside(name) }))
+  const begun = await readData(first!)
+  const training = {
+    model: forward,
+    loss,
+    batch,
+    optimizer,
+    ...(config.clipNorm === undefined ? {} : { clipNorm: config.clipNorm }),
+    ...(config.parameters === undefined ? {} : { parameters: config.parameters }),
+  }
+  const isFed = typeof config.data !== "string"
+  const { columns, samples } = begun
   const segment = buildSegment(
-    {
-      model: forward,
-      data: Object.fromEntries(decodeNpz(columns, MODEL_LIMITS.fileBytes)),
-      loss,
-      batch,
-      optimizer,
-      seed,
-      ...(config.clipNorm === undefined ? {} : { clipNorm: config.clipNorm }),
-      ...(config.parameters === undefined ? {} : { parameters: config.parameters }),
-    },
+    isFed ? { ...training, fed: samplesIn(columns) } : { ...training, data: columns, seed },
     steps,
   )
+  const files = []
+  for (const [shard, one] of [first!, ...others].entries()) {
+    const { file, columns } = shard === 0 ? begun : await readData(one)
+    assertShard(columns, { shard, samples, fed: segment.fed })
+    files.push(file)
+  }
+  const data = isFed ? { shards: files, samples, batch, seed } : undefined
+  const feed = data && feedOf(data, segment.fed)
   const [begin] = initialState(segment, forward)
-  const program = buildRoundProgram({ segment, begin: begin!, slots, compression, outer })
+  const program = buildRoundProgram({ segment, begin: begin!, slots, compression, outer, ...(feed ? { feed } : {}) })
   const schedule = { ...config.rate, total: rounds * steps }
   return {
     segment,
@@ -128,8 +143,9 @@ export async function readTrainConfig(path: string): Promise<TrainConfig> {
       sources: {
         [basename(path)]: hexOf(sha256(text)),
         [config.model]: hexOf(sha256(forward)),
-        [config.data]: hexOf(sha256(columns)),
+        ...Object.fromEntries(files.map((file) => [file.name, file.sha256])),
       },
+      ...(data ? { data } : {}),
     },
     ...(config.quorum === undefined ? {} : { quorum: config.quorum }),
     rateOf: (step) => (elementsOf(cosineRates(schedule, step, 1)) as Float32Array)[0]!,
@@ -149,6 +165,20 @@ function sharesOf({ rounds, slots, royalty, ownShare }: z.output<typeof TrainCon
     ownShares: BigInt(Math.round((rounds * slots * ownShare) / (100 - ownShare))),
     royalty: Math.round(100 * royalty),
   }
+}
+
+async function readData({ name, path }: { name: string; path: string }) {
+  const bytes = await readNamed(path)
+  const columns = Object.fromEntries(decodeNpz(bytes, MODEL_LIMITS.fileBytes))
+  const samples = Object.values(columns)[0]?.dims[0] ?? 0
+  return { file: { name, path, sha256: hexOf(sha256(bytes)) }, columns, samples }
+}
+
+/** What one sample of each column is. */
+function samplesIn(columns: Readonly<Record<string, Tensor>>) {
+  return Object.fromEntries(
+    Object.entries(columns).map(([name, { dtype, dims }]) => [name, { dtype, dims: dims.slice(1) }]),
+  )
 }
 
 async function readNamed(path: string): Promise<Uint8Array> {

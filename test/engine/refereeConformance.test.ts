@@ -60,7 +60,7 @@ for (const compression of COMPRESSIONS)
     // From the second round on there are updates to aggregate, and moments.
     const runtime = createRoundRuntime({ runner }, program)
     const { state } = await playRound(runtime, program, { state: program.genesis, rates, missing: new Set([2]) })
-    const task = roundTasks(program, state, rates)[1]!
+    const task = (await roundTasks(program, state, rates))[1]!
     const inputs = readModelInterface(program.model).inputs.map(({ name }) => task[name]!)
     const dice = createDice(SEED)
     const judged = await judgeModel(

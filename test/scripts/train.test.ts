@@ -1,9 +1,9 @@
 import assert from "node:assert/strict"
-import { readFile, writeFile } from "node:fs/promises"
+import { copyFile, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
-import { createRunFolder, openRunFolder, trainedModel } from "#client"
-import { createRunner, encodeNpz, readModelInterface } from "#engine"
+import { createRunFolder, openRunFolder, type RunPlan, trainedModel } from "#client"
+import { createRoundRuntime, createRunner, encodeNpz, playRound, readModelInterface, roundTasks } from "#engine"
 import { isCodedError, type Tensor } from "#protocol"
 import { readTrainConfig } from "../../scripts/shared/trainConfig.ts"
 import { classifier } from "../engine/support/graphs.ts"
@@ -78,6 +78,53 @@ test("error: data and losses that do not fit the model cost nothing", async (t) 
   await assert.rejects(readTrainConfig(await write(t, notScalar)), coded("E_TRAIN_LOSS_NOT_SCALAR"))
   const unused = { parameters: ["w1", "nobody"] }
   await assert.rejects(readTrainConfig(await write(t, unused)), coded("E_TRAIN_NAME", /nobody/))
+})
+
+test("behavior: data in one shard, given to each task, make the very model that the same data in the program make", async (t) => {
+  const runner = createRunner()
+  t.after(() => runner.close())
+  const path = await write(t, { batch: 1, data: ["data.npz"] })
+  const { plan } = await readTrainConfig(path)
+  const within = (await readTrainConfig(await write(t))).plan
+  const dir = join(path, "..", "run-run")
+  await createRunFolder(dir, plan)
+  const opened = await openRunFolder(dir)
+  const names = readModelInterface(plan.program.model).inputs.map(({ name }) => name)
+  assert.ok(names.includes("data.x") && names.includes("data.y"))
+  const rates = [0.01, 0.02]
+  const play = async ({ program }: RunPlan) => {
+    const runtime = createRoundRuntime({ runner }, program)
+    const first = await playRound(runtime, program, { state: program.genesis, rates })
+    return (await playRound(runtime, program, { state: first.state, rates })).state
+  }
+  const state = await play(within)
+  assert.deepEqual(await play(opened.plan), state)
+  assert.deepEqual(await play(plan), state)
+})
+
+test("error: shards that are unlike, gone, or altered", async (t) => {
+  const path = await write(t, { data: ["data.npz", "more.npz"] })
+  const more = join(path, "..", "more.npz")
+  await assert.rejects(readTrainConfig(path), coded("E_FILE_MISSING", /more.npz/))
+  await writeFile(more, encodeNpz(samples(9, 4)))
+  await assert.rejects(readTrainConfig(path), coded("E_TRAIN_SHAPE", /shard 1 the column "x"/))
+  await writeFile(more, encodeNpz({ ...samples(10, 4), z: samples(10, 4).y! }))
+  const { plan } = await readTrainConfig(path)
+  const dir = join(path, "..", "run-run")
+  await createRunFolder(dir, plan)
+  const { program } = (await openRunFolder(dir)).plan
+  const names = await readdir(join(dir, "data"))
+  assert.equal(names.length, 2)
+  const [, right] = await Promise.all(names.map((name) => readFile(join(dir, "data", name))))
+  for (const name of names) await rm(join(dir, "data", name))
+  const tasks = () => roundTasks(program, program.genesis, [0, 0])
+  await assert.rejects(tasks(), coded("E_DATA_SHARD", /there is no shard/))
+  for (const name of names) await writeFile(join(dir, "data", name), right!)
+  await assert.rejects(tasks(), coded("E_DATA_SHARD", /not the shard/))
+  for (const { path: original, sha256: hash } of plan.data!.shards) {
+    await copyFile(original, join(dir, "data", `${hash.slice(2)}.npz`))
+  }
+  assert.equal((await tasks()).length, CONFIG.slots, "given back, it goes on")
 })
 
 test("error: a run whose files were altered is not gone on with", async (t) => {

@@ -19,7 +19,7 @@ import { createRoundRuntime, createRunner, playRound } from "#engine"
 import { assayTokenAbi, type Deployment, modelRegistryAbi } from "#protocol"
 import { classifier } from "../../engine/support/graphs.ts"
 import { startLocalStack } from "../../worker/support/localStack.ts"
-import { playedAlone, program, SIZE, SLOTS, STEPS, smallRun } from "./support/smallRun.ts"
+import { playedAlone, program, SIZE, SLOTS, STEPS, smallRun, writeShards } from "./support/smallRun.ts"
 
 const ROUNDS = 3
 
@@ -42,6 +42,7 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
     title: "a run",
     rounds: ROUNDS,
     sources: {},
+    data: await writeShards(home),
   })
   const events: TrainEvent[] = []
   const run = await train(
@@ -172,6 +173,7 @@ test("R33: a round closes on its quorum; what comes late is paid and not used, a
     title: "a run",
     rounds: ROUNDS,
     sources: {},
+    data: await writeShards(home),
   }
   const folder = await createRunFolder(dir, plan)
   const goOn = async (keep: typeof folder.save) =>

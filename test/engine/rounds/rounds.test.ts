@@ -6,8 +6,8 @@ import { elementsOf, floats } from "../../../engine/program/elements.ts"
 import { traceProgram } from "../../../engine/program/trace.ts"
 import { COMPRESSIONS, type Compression } from "../../../engine/rounds/compression.ts"
 import { createRoundRuntime, playRound } from "../../../engine/rounds/playRound.ts"
-import { buildRoundProgram, parametersOf, scheduled } from "../../../engine/rounds/roundProgram.ts"
-import { inputsOf, nextState, type RoundState } from "../../../engine/rounds/roundState.ts"
+import { buildRoundProgram, parametersOf, slotInputs } from "../../../engine/rounds/roundProgram.ts"
+import { nextState, type RoundState } from "../../../engine/rounds/roundState.ts"
 import { quadraticSegment } from "./support/quadratic.ts"
 
 const SIZE = 300
@@ -61,7 +61,7 @@ test("R2: a round is a program: every wire of it can be shown, and shown has the
   const partial = { ...state, included: [true, false, true, true] }
   const fast = await runtime.play(partial, given)
   const compiled = compileProgram(normalized.model)
-  const inputs = { ...inputsOf(partial, 2), ...scheduled(program, given) }
+  const inputs = await slotInputs(program, partial, given)
   const traced = await traceProgram(
     { runner },
     normalized.model,

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict"
 import { after, test } from "node:test"
 import * as tf from "@tensorflow/tfjs"
-import { buildStep, createRunner, initialState, type Segment, samplesOf, type TrainingState } from "#engine"
+import {
+  buildStep,
+  createRunner,
+  createSampleOrder,
+  initialState,
+  type Segment,
+  samplesOf,
+  type TrainingState,
+} from "#engine"
 import { elementCount } from "#protocol"
 import { cnn, mlp, type Network, transformer } from "./networks.ts"
 import { floatsOf, segmentRunner } from "./support.ts"
@@ -13,8 +21,10 @@ const SLOT = 3
 const NETWORKS = { mlp, cnn, transformer }
 
 /** The samples of the step after `cursor`, as anyone can work them out. */
-const samplesAt = (segment: Segment, network: Network, cursor: number): number[] =>
-  samplesOf(segment.order, { slot: BigInt(SLOT), cursor: BigInt(cursor), batch: network.training.batch })
+function samplesAt({ training: { data, batch, seed = 0 } }: Network, cursor: number): number[] {
+  const [column] = Object.values(data)
+  return samplesOf(createSampleOrder(column!.dims[0]!, seed), { slot: BigInt(SLOT), cursor: BigInt(cursor), batch })
+}
 
 function variables({ parameters }: Segment, state: TrainingState): tf.Variable[] {
   const p = floatsOf(state[0]!)
@@ -42,7 +52,7 @@ for (const [name, make] of Object.entries(NETWORKS)) {
     const run = await segmentRunner(runner, segment)
     const start = initialState(segment, network.training.model, SLOT)
     const { state, losses } = await run(start, [0])
-    const samples = samplesAt(segment, network, 0)
+    const samples = samplesAt(network, 0)
     const { value, grads } = tf.valueAndGrads((...p: tf.Tensor[]) => network.loss(p, samples))(
       variables(segment, start),
     )
@@ -61,7 +71,7 @@ for (const [name, make] of Object.entries(NETWORKS)) {
     const adam = tf.train.adam(0.01, 0.9, 0.999, 1e-7)
     const start = floatsOf(state[0]!)
     for (let k = 0; k < 5; k++) {
-      const samples = samplesAt(segment, network, k)
+      const samples = samplesAt(network, k)
       const result = await run(state, [0.01])
       const loss = adam.minimize(() => network.loss(theirs, samples), true, theirs)!
       state = result.state

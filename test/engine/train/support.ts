@@ -37,11 +37,11 @@ export type StepResult = { readonly state: TrainingState; readonly losses: Float
 export async function segmentRunner(
   runner: Runner,
   segment: Segment,
-): Promise<(state: TrainingState, rates: readonly number[]) => Promise<StepResult>> {
+): Promise<(state: TrainingState, rates: readonly number[], fed?: readonly Tensor[]) => Promise<StepResult>> {
   const hash = sha256(segment.bytes)
   await runner.load(segment.bytes, hash)
-  return async (state, rates) => {
-    const outputs = await runner.run(hash, [...state, floatTensor([rates.length], rates)])
+  return async (state, rates, fed = []) => {
+    const outputs = await runner.run(hash, [...state, floatTensor([rates.length], rates), ...fed])
     return { state: outputs.slice(0, -1), losses: floatsOf(outputs.at(-1)!) }
   }
 }

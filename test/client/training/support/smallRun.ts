@@ -1,22 +1,57 @@
-import { beginRun } from "#client"
-import { buildRoundProgram, createRoundRuntime, playRound, type RoundState, type Runner } from "#engine"
+import { writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { beginRun, type RunData } from "#client"
+import {
+  buildRoundProgram,
+  createFeed,
+  createRoundRuntime,
+  encodeNpz,
+  playRound,
+  type RoundState,
+  type Runner,
+} from "#engine"
+import { hexOf, sha256, type Tensor } from "#protocol"
+import { floats } from "../../../../engine/program/elements.ts"
 import { quadraticSegment } from "../../../engine/rounds/support/quadratic.ts"
 
 export const SIZE = 200
 export const SLOTS = 4
 export const STEPS = 3
 
-const points = Array.from({ length: SLOTS }, (_, slot) =>
-  Float32Array.from({ length: SIZE }, (_, i) => Math.sin(i * (slot + 1)) + slot),
-)
+const SEED = 5
+const POINTS = 3
+const points = (shard: number): Tensor =>
+  floats(
+    [POINTS, SIZE],
+    Float32Array.from({ length: POINTS * SIZE }, (_, i) => Math.sin(i + shard) + shard),
+  )
 
-/** A run whose rounds take milliseconds to compute. */
+const segment = quadraticSegment({ steps: STEPS, begin: new Float32Array(SIZE).fill(5) })
+const shards = [0, 1, 2].map((shard) => ({ point: points(shard) }))
+const read = async (shard: number) => shards[shard]!
+
+/** A run whose rounds take milliseconds to compute; its data are in three shards. */
 export const program = buildRoundProgram({
-  ...quadraticSegment({ points, steps: STEPS, begin: new Float32Array(SIZE).fill(5) }),
+  ...segment,
   slots: SLOTS,
   compression: "int4",
   outer: { rate: 0.7, momentum: 0.5 },
+  feed: createFeed(
+    { shards: shards.length, samples: POINTS, seed: SEED, read },
+    { fed: segment.segment.fed, batch: 1 },
+  ),
 })
+
+/** The same data as files. */
+export async function writeShards(dir: string): Promise<RunData> {
+  const written = shards.map(async (columns, shard) => {
+    const bytes = encodeNpz(columns)
+    const path = join(dir, `points-${shard}.npz`)
+    await writeFile(path, bytes)
+    return { path, sha256: hexOf(sha256(bytes)) }
+  })
+  return { shards: await Promise.all(written), samples: POINTS, batch: 1, seed: SEED }
+}
 
 export const smallRun = {
   program,

@@ -1,32 +1,30 @@
 import { writeModel } from "../../../../engine/onnx/writeModel.ts"
 import { floats } from "../../../../engine/program/elements.ts"
-import { createNodes } from "../../../../engine/rounds/nodes.ts"
+import { createNodes, type Nodes } from "../../../../engine/rounds/nodes.ts"
 import type { RoundProgramParams } from "../../../../engine/rounds/roundProgram.ts"
 import { nextOf } from "../../../../engine/rounds/roundState.ts"
+import { fedName } from "../../../../engine/train/dataShards.ts"
 
-/** Each slot has a point of its own that it wants p to be: descent on half the squared distance, so the optimum of all is the mean. */
+type QuadraticParams = {
+  /** One a slot; where they are left out each step is fed a point. */
+  readonly points?: readonly Float32Array[]
+  readonly steps: number
+  readonly begin: Float32Array
+}
+
+/** Descent on half the squared distance to a point: where each slot has one of its own, the optimum of all is the mean. */
 export function quadraticSegment({
   points,
   steps,
   begin,
-}: {
-  points: readonly Float32Array[]
-  steps: number
-  begin: Float32Array
-}): Pick<RoundProgramParams, "segment" | "begin"> {
+}: QuadraticParams): Pick<RoundProgramParams, "segment" | "begin"> {
   const size = begin.length
   const g = createNodes("q")
-  const table = g.constant(
-    floats(
-      [points.length, size],
-      points.flatMap((point) => [...point]),
-    ),
-  )
-  const point = g.reshape(g.op("Gather", [table, "slot"], { axis: 0 }), [size])
+  const pointOf = points ? ownPoint(g, points, size) : (step: number) => fedPoint(g, step, size)
   let p = "p"
   const losses: string[] = []
   for (let step = 0; step < steps; step++) {
-    const away = g.op("Sub", [p, point])
+    const away = g.op("Sub", [p, pointOf(step)])
     losses.push(g.op("ReduceMax", [g.op("Abs", [away])], { axes: [0], keepdims: 1 }))
     p = g.op("Sub", [p, g.op("Mul", [away, g.slice("rates", { axis: 0, from: step, to: step + 1 })])])
   }
@@ -39,12 +37,28 @@ export function quadraticSegment({
   g.name(g.op("Concat", losses, { axis: 0 }), "losses")
   const state = [vector("p"), vector("m"), vector("v"), int("cursor"), int("slot")]
   g.name("slot", nextOf("slot"))
+  const fed = points ? [] : [{ name: fedName("point"), dtype: "float32" as const, dims: [steps, size] }]
   const bytes = writeModel({
     name: "quadratic",
     nodes: g.nodes,
     initializers: g.initializers,
-    inputs: [...state, vector("rates", steps)],
+    inputs: [...state, vector("rates", steps), ...fed],
     outputs: [...state.map((value) => ({ ...value, name: nextOf(value.name) })), vector("losses", steps)],
   })
-  return { segment: { bytes, steps, state }, begin: floats([size], begin) }
+  return { segment: { bytes, steps, state, fed }, begin: floats([size], begin) }
+}
+
+function ownPoint(g: Nodes, points: readonly Float32Array[], size: number): () => string {
+  const table = g.constant(
+    floats(
+      [points.length, size],
+      points.flatMap((point) => [...point]),
+    ),
+  )
+  const point = g.reshape(g.op("Gather", [table, "slot"], { axis: 0 }), [size])
+  return () => point
+}
+
+function fedPoint(g: Nodes, step: number, size: number): string {
+  return g.reshape(g.slice(fedName("point"), { axis: 0, from: step, to: step + 1 }), [size])
 }
