@@ -1,6 +1,7 @@
 import type { Value } from "../builder.ts"
 import { int64s } from "../elements.ts"
 import type { Ops } from "../ops.ts"
+import { log } from "./elementwise.ts"
 import {
   constantInts,
   constantNumbers,
@@ -60,6 +61,7 @@ export const images: Readonly<Record<string, Lower>> = {
     const offset = o.sub(bias, o.mul(mean, factor))
     return [scaleChannels(o, x, factor, offset)]
   },
+  LRN: (l) => [neighbours(l)],
   InstanceNormalization: (l) => {
     const { o } = l
     const x = input(l, 0)
@@ -207,6 +209,25 @@ function averagePool(o: Ops, image: Value, sizes: Sizes, countPads: boolean): Va
   const sums = convolve(o, o.reshape(image, [n * c, 1, h, w]), weights, { ...sizes, group: 1 })
   const result = o.reshape(sums, [n, c, rows, columns])
   return uniform ? result : o.div(result, o.vector(counts, [1, 1, rows, columns]))
+}
+
+/** Each channel over a power of the squares around it: sums of neighbours are a product with a band of constants. */
+function neighbours(l: Lowering): Value {
+  const { o } = l
+  const x = input(l, 0)
+  const size = int(l, "size", 1)
+  const channels = x.dims[1]!
+  const weight = float(l, "alpha", 1e-4) / size
+  const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)]
+  const band = Float32Array.from({ length: channels * channels }, (_, e) => {
+    const [from, to] = [Math.floor(e / channels), e % channels]
+    return from >= to - before && from <= to + after ? weight : 0
+  })
+  const last = o.axisLast(o.mul(x, x), 1)
+  const rows = o.reshape(last, [product(last.dims) / channels, channels])
+  const sums = o.axisBack(o.reshape(o.matMul(rows, o.vector(band, [channels, channels])), last.dims), 1)
+  const base = o.add(sums, o.scalar(float(l, "bias", 1)))
+  return o.div(x, o.exp(o.mul(log(o, base), o.scalar(float(l, "beta", 0.75)))))
 }
 
 function global(l: Lowering, f: (o: Ops, x: Value) => Value): Value {

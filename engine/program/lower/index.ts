@@ -1,5 +1,8 @@
+import { attention } from "./attention.ts"
+import { Einsum } from "./einsum.ts"
 import { elementwise } from "./elementwise.ts"
 import { images } from "./images.ts"
+import { indexing } from "./indexing.ts"
 import type { Lower } from "./lowering.ts"
 import { products } from "./products.ts"
 import { quantized } from "./quantized.ts"
@@ -10,7 +13,10 @@ import { shapes } from "./shapes.ts"
 export const LOWERINGS: Readonly<Record<string, Lower>> = {
   ...elementwise,
   ...shapes,
+  ...indexing,
   ...products,
+  Einsum,
+  ...attention,
   ...images,
   ...recurrent,
   ...quantized,

@@ -6,7 +6,6 @@ import {
   axisOf,
   constantInts,
   constantNumber,
-  constantNumbers,
   constantOf,
   input,
   int,
@@ -120,11 +119,6 @@ export const shapes: Readonly<Record<string, Lower>> = {
     ]
   },
   Pad: padding,
-  Gather: (l) => {
-    const x = input(l, 0)
-    return [l.o.gather(x, input(l, 1), axisOf(int(l, "axis", 0), x.dims.length))]
-  },
-  GatherElements: gatherElements,
   DepthToSpace: (l) => {
     const { o } = l
     const x = input(l, 0)
@@ -296,25 +290,4 @@ function padAxis(
     o.constant(int64s(Array.from({ length: before + size + after }, (_, i) => source(i - before)))),
     axis,
   )
-}
-
-/** With constant indices each element is one place of the flattened tensor. */
-function gatherElements(l: Lowering): readonly Value[] {
-  const { o } = l
-  const x = input(l, 0)
-  const axis = axisOf(int(l, "axis", 0), x.dims.length)
-  const indices = input(l, 1)
-  const numbers = constantNumbers(indices, "indices")
-  const { dims } = indices
-  const places = numbers.map((index, e) => {
-    let [rest, place, stride] = [e, 0, 1]
-    for (let d = dims.length - 1; d >= 0; d--) {
-      const at = d === axis ? (index < 0 ? index + x.dims[d]! : index) : rest % dims[d]!
-      place += at * stride
-      rest = Math.floor(rest / dims[d]!)
-      stride *= x.dims[d]!
-    }
-    return place
-  })
-  return [o.gather(o.reshape(x, [product(x.dims)]), o.constant(int64s(places, dims)), 0)]
 }

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict"
 import { after, test } from "node:test"
-import { type AttributeSpec, createRunner, encodeElements, type ModelSpec, writeModel } from "#engine"
+import {
+  type AttributeSpec,
+  createRunner,
+  EngineError,
+  encodeElements,
+  type ModelSpec,
+  normalizeModel,
+  writeModel,
+} from "#engine"
 import { type Dtype, elementCount, type Tensor } from "#protocol"
 import { assertConforms, runModel } from "../support/conformance.ts"
 import { tensor } from "../support/graphs.ts"
@@ -213,6 +221,229 @@ const CASES: Case[] = [
   })),
   { op: "Gather", inputs: [[5, 4]], constants: { 1: tensor("int64", [2, 2], [0, -1, 3, 2]) }, outputs: float(2, 2, 4) },
   { op: "Gather", inputs: [[5, 4], of("int32", [3], -4, 3)], attributes: { axis: 1 }, outputs: float(5, 3) },
+  {
+    op: "GatherElements",
+    inputs: [[4, 5], of("int32", [3, 5], -4, 3)],
+    attributes: { axis: 0 },
+    outputs: float(3, 5),
+  },
+  {
+    op: "GatherND",
+    inputs: [[3, 4, 5]],
+    constants: { 1: tensor("int64", [2, 2], [0, -1, 2, 3]) },
+    outputs: float(2, 5),
+  },
+  { op: "GatherND", inputs: [[3, 4], of("int64", [2, 3, 2], -3, 2)], outputs: float(2, 3) },
+  { op: "GatherND", inputs: [[6], of("int64", [1], -6, 5)], outputs: float() },
+  {
+    op: "GatherND",
+    inputs: [[2, 3, 4, 5], of("int64", [2, 3, 7, 1], -4, 3)],
+    attributes: { batch_dims: 2 },
+    outputs: float(2, 3, 7, 5),
+  },
+  {
+    op: "ScatterND",
+    inputs: [
+      [4, 3],
+      [2, 3],
+    ],
+    constants: { 1: tensor("int64", [2, 1], [3, -4]) },
+    outputs: float(4, 3),
+  },
+  { op: "ScatterND", inputs: [[4, 3], of("int64", [5, 1], -4, 3), [5, 3]], outputs: float(4, 3) },
+  { op: "ScatterND", inputs: [[4, 3], of("int64", [9, 2], 0, 2), [9]], outputs: float(4, 3) },
+  ...["add", "mul", "max", "min"].map(
+    (reduction): Case => ({
+      op: "ScatterND",
+      inputs: [
+        [4, 3],
+        [2, 3],
+      ],
+      constants: { 1: tensor("int64", [2, 1], [3, 1]) },
+      attributes: { reduction: { s: reduction } },
+      outputs: float(4, 3),
+      opset: 18,
+    }),
+  ),
+  {
+    op: "ScatterElements",
+    inputs: [
+      [3, 6],
+      [2, 6],
+    ],
+    constants: { 1: tensor("int64", [2, 6], [0, 1, 2, 0, -1, 2, 2, 0, 1, -2, 0, 0]) },
+    outputs: float(3, 6),
+  },
+  {
+    op: "ScatterElements",
+    inputs: [of("int64", [3, 6], -9, 9), of("int32", [3, 2], -6, 5), of("int64", [3, 2], -9, 9)],
+    attributes: { axis: 1 },
+    outputs: [{ dtype: "int64", dims: [3, 6] }],
+  },
+  {
+    op: "Scatter",
+    inputs: [
+      [3, 6],
+      [1, 6],
+    ],
+    constants: { 1: tensor("int64", [1, 6], [0, 1, 2, 0, 1, 2]) },
+    outputs: float(3, 6),
+    opset: 10,
+  },
+  ...[0, 1].flatMap((largest) =>
+    [
+      [-1, [2, 3, 3]],
+      [1, [2, 3, 8]],
+    ].map(
+      ([axis, dims]): Case => ({
+        op: "TopK",
+        inputs: [X],
+        constants: { 1: ints(3) },
+        attributes: { largest, axis: axis as number },
+        outputs: [
+          { dtype: "float32", dims: dims as number[] },
+          { dtype: "int64", dims: dims as number[] },
+        ],
+      }),
+    ),
+  ),
+  ...(
+    [
+      [
+        "ij,jk->ik",
+        [
+          [3, 4],
+          [4, 5],
+        ],
+        [3, 5],
+      ],
+      [
+        "bhqd,bhkd->bhqk",
+        [
+          [2, 2, 3, 4],
+          [2, 2, 5, 4],
+        ],
+        [2, 2, 3, 5],
+      ],
+      [
+        "bqhd,bkhd->bhqk",
+        [
+          [2, 3, 2, 4],
+          [2, 5, 2, 4],
+        ],
+        [2, 2, 3, 5],
+      ],
+      ["i,j->ij", [[3], [4]], [3, 4]],
+      ["i,i", [[5], [5]], []],
+      ["bij->bji", [[2, 3, 4]], [2, 4, 3]],
+      ["bij->b", [[2, 3, 4]], [2]],
+      ["ii->i", [[4, 4]], [4]],
+      ["bii", [[2, 4, 4]], [2]],
+      [
+        "...ij,...jk->...ik",
+        [
+          [2, 3, 4],
+          [2, 4, 2],
+        ],
+        [2, 3, 2],
+      ],
+      ["...d,d", [[2, 3, 4], [4]], [2, 3]],
+      [
+        "ab,bc,cd->ad",
+        [
+          [2, 3],
+          [3, 4],
+          [4, 5],
+        ],
+        [2, 5],
+      ],
+      [
+        "bl,bld,kd -> blk",
+        [
+          [2, 3],
+          [2, 3, 4],
+          [5, 4],
+        ],
+        [2, 3, 5],
+      ],
+      [
+        "ij,kl->j",
+        [
+          [3, 4],
+          [2, 5],
+        ],
+        [4],
+      ],
+    ] as const
+  ).map(
+    ([equation, inputs, dims]): Case => ({
+      op: "Einsum",
+      inputs,
+      attributes: { equation: { s: equation } },
+      outputs: float(...dims),
+    }),
+  ),
+  { op: "LRN", inputs: [[2, 6, 4, 4]], attributes: { size: 3 }, outputs: float(2, 6, 4, 4), scale: 6 },
+  {
+    op: "LRN",
+    inputs: [[1, 5, 3, 3]],
+    attributes: { size: 5, alpha: { f: 0.5 }, beta: { f: 0.5 }, bias: { f: 2 } },
+    outputs: float(1, 5, 3, 3),
+  },
+  {
+    op: "Attention",
+    inputs: [
+      [2, 4, 5, 8],
+      [2, 2, 6, 8],
+      [2, 2, 6, 3],
+    ],
+    outputs: float(2, 4, 5, 3),
+    opset: 23,
+  },
+  {
+    op: "Attention",
+    inputs: [
+      [2, 5, 32],
+      [2, 5, 16],
+      [2, 5, 16],
+    ],
+    attributes: { q_num_heads: 4, kv_num_heads: 2, is_causal: 1, scale: { f: 0.3 } },
+    outputs: float(2, 5, 32),
+    opset: 23,
+  },
+  {
+    op: "Attention",
+    inputs: [
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+      [3, 5],
+      [1, 2, 2, 4],
+      [1, 2, 2, 4],
+    ],
+    outputs: [...float(1, 2, 3, 4), ...float(1, 2, 5, 4), ...float(1, 2, 5, 4)],
+    opset: 23,
+  },
+  ...[0, 1].flatMap((interleaved): Case[] => [
+    {
+      op: "RotaryEmbedding",
+      inputs: [
+        [2, 3, 5, 8],
+        [2, 5, 4],
+        [2, 5, 4],
+      ],
+      attributes: { interleaved },
+      outputs: float(2, 3, 5, 8),
+      opset: 23,
+    },
+    {
+      op: "RotaryEmbedding",
+      inputs: [[2, 5, 24], [9, 2], [9, 2], of("int64", [2, 5], 0, 8)],
+      attributes: { interleaved, num_heads: 3, rotary_embedding_dim: 4 },
+      outputs: float(2, 5, 24),
+      opset: 23,
+    },
+  ]),
   {
     op: "GatherElements",
     inputs: [[3, 4]],
@@ -631,6 +862,54 @@ for (const [i, item] of CASES.entries())
     const model = build(item)
     const inputs = feed(item, i + 1)
     await assertConforms(runner, model, inputs, await runModel(runner, model, inputs))
+  })
+
+const REFUSED: readonly (Case & { why: RegExp })[] = [
+  {
+    op: "ScatterND",
+    inputs: [
+      [4, 3],
+      [2, 3],
+    ],
+    constants: { 1: tensor("int64", [2, 1], [1, 1]) },
+    attributes: { reduction: { s: "add" } },
+    outputs: float(4, 3),
+    opset: 18,
+    why: /places that may be the same/,
+  },
+  {
+    op: "ScatterND",
+    inputs: [[3000, 1], of("int64", [3000, 1], 0, 2), [3000, 1]],
+    outputs: float(3000, 1),
+    why: /3000 updates for 3000 places are too many/,
+  },
+  {
+    op: "TopK",
+    inputs: [of("int64", X, 0, 5)],
+    constants: { 1: ints(2) },
+    outputs: ["int64", "int64"].map((dtype) => ({ dtype: dtype as Dtype, dims: [2, 3, 2] })),
+    why: /takes the first of int64/,
+  },
+  {
+    op: "Attention",
+    inputs: [
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+    ],
+    attributes: { softcap: { f: 30 } },
+    outputs: float(1, 2, 3, 4),
+    opset: 23,
+    why: /caps its scores/,
+  },
+]
+
+for (const { why, ...item } of REFUSED)
+  test(`error: ${item.op} that cannot be exact is refused, and says why: ${why.source}`, async () => {
+    await assert.rejects(
+      normalizeModel({ runner }, build(item)),
+      (error) => error instanceof EngineError && error.code === "E_MODEL_NOT_EXACT" && why.test(error.message),
+    )
   })
 
 /** What a processor may treat in its own way; the program must not. */
