@@ -9,6 +9,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   calls: async () => (await import("./calls.ts")).calls(),
   audit: async () => (await import("./audit.ts")).audit(),
   commit: async () => (await import("./commit.ts")).commit(),
+  poison: async () => (await import("./poison.ts")).poison(),
   traffic: async () => (await import("./traffic.ts")).traffic(),
   churn: async () => (await import("./churn.ts")).churn(),
   scaling: async () => (await import("./scaling.ts")).scaling(),

@@ -161,6 +161,7 @@ function nextShared(g: Nodes, { slots, compression, outer }: RoundProgramParams,
     momentum: "momentum",
     updates: all.map((slot) => decompress(g, compression, of("codes", slot, codes), of("scales", slot, scales))),
     weights: all.map((slot) => g.slice("weights", { axis: 0, from: slot, to: slot + 1 })),
+    dims: [chunks, CHUNK],
     outer,
   })
 }

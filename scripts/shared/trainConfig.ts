@@ -64,8 +64,15 @@ const TrainConfigSchema = z.strictObject({
   rate: z.strictObject({ peak: z.number().positive(), warmUp: z.int().min(0).default(0) }),
   compression: z.enum(COMPRESSIONS).default("int4"),
   outer: z
-    .strictObject({ rate: z.number().positive(), momentum: z.number().min(0).max(1) })
-    .default({ rate: 1, momentum: 0.5 }),
+    .strictObject({
+      rate: z.number().positive(),
+      momentum: z.number().min(0).max(1),
+      /** A slot's update is shortened to this length. */
+      clipNorm: z.number().positive().optional(),
+      /** Of each number so many of the greatest and of the least among the slots have no say. */
+      trim: z.int().min(0).default(0),
+    })
+    .default({ rate: 1, momentum: 0.5, trim: 0 }),
   /** After so many seconds a round is closed with so many slots; all are waited for where it is left out. */
   quorum: z.strictObject({ slots: CountSchema, seconds: CountSchema }).optional(),
   /** Percent of their fees that users of the model that comes of it pay to its shares. */
@@ -102,9 +109,18 @@ export async function readTrainConfig(path: string): Promise<TrainConfig> {
       `${path}: a quorum of ${config.quorum.slots} of ${config.slots} slots never comes`,
     )
   }
+  const least = config.quorum?.slots ?? config.slots
+  if (least <= 2 * config.outer.trim) {
+    throw usageError(
+      "E_TRAIN_CONFIG",
+      `${path}: of ${least} slots nothing is left where ${config.outer.trim} are trimmed at each end`,
+    )
+  }
   const beside = (name: string) => resolve(dirname(path), name)
   const forward = await readNamed(beside(config.model))
-  const { loss, batch, optimizer, seed, steps, rounds, slots, title, compression, outer } = config
+  const { loss, batch, optimizer, seed, steps, rounds, slots, title, compression } = config
+  const { clipNorm, ...rest } = config.outer
+  const outer = { ...rest, ...(clipNorm === undefined ? {} : { clipNorm }) }
   const [first, ...others] = [config.data].flat().map((name) => ({ name, path: beside(name) }))
   const begun = await readData(first!)
   const training = {

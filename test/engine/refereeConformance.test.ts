@@ -54,7 +54,9 @@ for (const compression of COMPRESSIONS)
     }
     const segment = buildSegment(training, 2)
     const [begin] = initialState(segment, training.model)
-    const outer = { rate: 0.7, momentum: 0.6 }
+    // Robust once: with the compression of which most is sent.
+    const robust = compression === "int4" ? { clipNorm: 0.01, trim: 1 } : {}
+    const outer = { rate: 0.7, momentum: 0.6, ...robust }
     const program = buildRoundProgram({ segment, begin: begin!, slots: 3, compression, outer })
     const rates = [0.01, 0.01]
     // From the second round on there are updates to aggregate, and moments.
