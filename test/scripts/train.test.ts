@@ -64,7 +64,10 @@ test("error: what a configuration cannot say is named", async (t) => {
   await assert.rejects(readTrainConfig(await write(t, { compression: "zip" })), coded("E_TRAIN_CONFIG", /compression/))
   await assert.rejects(readTrainConfig(await write(t, { slots: 65 })), coded("E_TRAIN_CONFIG", /slots/))
   const outer = { rate: 1, momentum: 0.5, trim: 1 }
-  await assert.rejects(readTrainConfig(await write(t, { outer })), coded("E_TRAIN_CONFIG", /of 2 slots nothing is left/))
+  await assert.rejects(
+    readTrainConfig(await write(t, { outer })),
+    coded("E_TRAIN_CONFIG", /of 2 slots nothing is left/),
+  )
   await assert.rejects(readTrainConfig(await write(t, { stepz: 1 })), coded("E_TRAIN_CONFIG", /stepz/))
   await assert.rejects(readTrainConfig(await write(t, { data: "none.npz" })), coded("E_FILE_MISSING", /none.npz/))
   const path = await write(t)

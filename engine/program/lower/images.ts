@@ -17,6 +17,8 @@ import {
   text,
 } from "./lowering.ts"
 import { affine, normalizeLast } from "./products.ts"
+import { averageVolume, convolveVolume, maxVolume } from "./volumes.ts"
+import { asImage, averagePool, convolve, fromImage, windowOf, withBias } from "./windows.ts"
 
 /** Operators on images: windows that slide over (N, C, H, W), and statistics of channels. */
 
@@ -24,6 +26,7 @@ export const images: Readonly<Record<string, Lower>> = {
   Conv: (l) => {
     const { o } = l
     const [x, w] = [input(l, 0), input(l, 1)]
+    if (x.dims.length === 5) return [convolveVolume(l)]
     const image = asImage(o, x)
     const filters = asImage(o, w)
     const sizes = windowOf(l, image, filters.dims.slice(2))
@@ -35,6 +38,7 @@ export const images: Readonly<Record<string, Lower>> = {
     const { o, node } = l
     if (!isLeftOut(node, 1)) refuse("it puts out where its maxima are", "do without the indices")
     const x = input(l, 0)
+    if (x.dims.length === 5) return [maxVolume(l)]
     const image = asImage(o, x)
     const sizes = windowOf(l, image)
     const { kernel, strides, pads, dilations } = sizes
@@ -44,10 +48,10 @@ export const images: Readonly<Record<string, Lower>> = {
   AveragePool: (l) => {
     const { o } = l
     const x = input(l, 0)
+    const countPads = int(l, "count_include_pad", 0) === 1
+    if (x.dims.length === 5) return [averageVolume(l, countPads)]
     const image = asImage(o, x)
-    return [
-      fromImage(o, averagePool(o, image, windowOf(l, image), int(l, "count_include_pad", 0) === 1), x.dims.length),
-    ]
+    return [fromImage(o, averagePool(o, image, windowOf(l, image), countPads), x.dims.length)]
   },
   GlobalAveragePool: (l) => [global(l, (o, x) => o.meanLast(x))],
   GlobalMaxPool: (l) => [global(l, (o, x) => o.extremeLast("ReduceMax", x, 1))],
@@ -92,90 +96,6 @@ export const images: Readonly<Record<string, Lower>> = {
   Upsample: (l) => [resize(l, undefined, l.inputs[1] ?? l.o.vector(l.node.attributes.get("scales")?.floats ?? []))],
 }
 
-type Sizes = {
-  readonly kernel: readonly number[]
-  readonly strides: readonly number[]
-  readonly pads: readonly number[]
-  readonly dilations: readonly number[]
-}
-export type ConvSizes = Sizes & { readonly group: number }
-
-/** (N, C, L) as (N, C, 1, L). */
-export function asImage(o: Ops, x: Value): Value {
-  if (x.dims.length === 4) return x
-  if (x.dims.length !== 3)
-    return refuse(`it slides over ${x.dims.length - 2} dimensions`, "use windows of one or two dimensions")
-  return o.reshape(x, [x.dims[0]!, x.dims[1]!, 1, x.dims[2]!])
-}
-
-export function fromImage(o: Ops, x: Value, rank: number): Value {
-  return rank === 4 ? x : o.reshape(x, [x.dims[0]!, x.dims[1]!, x.dims[3]!])
-}
-
-/** The window's sizes written out, for two dimensions, with automatic and rounded-up padding resolved. */
-export function windowOf(l: Lowering, image: Value, filter?: readonly number[]): Sizes {
-  const flat = (name: string, otherwise: number): number[] => {
-    const given = ints(l, name)
-    if (!given || given.length === 0) return [otherwise, otherwise]
-    return given.length === 1 ? [otherwise, given[0]!] : [...given]
-  }
-  const kernel = filter ?? flat("kernel_shape", 1)
-  const strides = flat("strides", 1)
-  const dilations = flat("dilations", 1)
-  const given = ints(l, "pads")
-  const pads =
-    !given || given.length === 0 ? [0, 0, 0, 0] : given.length === 2 ? [0, given[0]!, 0, given[1]!] : [...given]
-  const auto = text(l, "auto_pad", "NOTSET")
-  const ceil = int(l, "ceil_mode", 0) === 1
-  for (const i of [0, 1]) {
-    const size = image.dims[2 + i]!
-    const span = dilations[i]! * (kernel[i]! - 1) + 1
-    if (auto === "VALID") [pads[i], pads[i + 2]] = [0, 0]
-    else if (auto.startsWith("SAME")) {
-      const total = Math.max(0, (Math.ceil(size / strides[i]!) - 1) * strides[i]! + span - size)
-      const less = Math.floor(total / 2)
-      ;[pads[i], pads[i + 2]] = auto === "SAME_UPPER" ? [less, total - less] : [total - less, less]
-    } else if (ceil) {
-      let out = Math.ceil((size + pads[i]! + pads[i + 2]! - span) / strides[i]!) + 1
-      // A window that would begin in the padding at the end is none.
-      if ((out - 1) * strides[i]! >= size + pads[i]!) out--
-      pads[i + 2] = Math.max(0, (out - 1) * strides[i]! + span - size - pads[i]!)
-    }
-  }
-  return { kernel, strides, pads, dilations }
-}
-
-export function outputSize({ kernel, strides, pads, dilations }: Sizes, image: Value): [number, number] {
-  const [h, w] = [0, 1].map(
-    (i) =>
-      Math.floor((image.dims[2 + i]! + pads[i]! + pads[i + 2]! - dilations[i]! * (kernel[i]! - 1) - 1) / strides[i]!) +
-      1,
-  )
-  return [h!, w!]
-}
-
-/** A convolution without bias; one filter a group, or one position, has a kernel of its own in onnxruntime: two have not. */
-export function convolve(o: Ops, x: Value, w: Value, sizes: ConvSizes): Value {
-  const { strides, pads, group } = sizes
-  const filters = w.dims[0]!
-  if (filters === group) {
-    const twice = o.reshape(
-      o.concat([o.reshape(w, [filters, 1, ...w.dims.slice(1)]), o.reshape(w, [filters, 1, ...w.dims.slice(1)])], 1),
-      [2 * filters, ...w.dims.slice(1)],
-    )
-    return o.slice(convolve(o, x, twice, sizes), [{ axis: 1, start: 0, end: 2 * filters, step: 2 }])
-  }
-  if (product(outputSize(sizes, x)) === 1) {
-    const wider = { ...sizes, pads: [pads[0]!, pads[1]!, pads[2]!, pads[3]! + strides[1]!] }
-    return o.range(convolve(o, x, w, wider), 3, 0, 1)
-  }
-  return o.emit("Conv", [x, w], { kernel_shape: sizes.kernel, strides, pads, dilations: sizes.dilations, group })
-}
-
-export function withBias(o: Ops, x: Value, bias: Value | undefined): Value {
-  return bias ? o.add(x, o.reshape(bias, [1, bias.dims[0]!, 1, 1])) : x
-}
-
 /** Every channel times a factor, plus an offset; where a convolution stands before it, in its weights. */
 function scaleChannels(o: Ops, x: Value, factor: Value, offset: Value): Value {
   const channels = [factor.dims[0]!, ...x.dims.slice(2).map(() => 1)]
@@ -188,27 +108,6 @@ function scaleChannels(o: Ops, x: Value, factor: Value, offset: Value): Value {
     return withBias(o, o.emit("Conv", [image, scaled], conv.node!.attributes), bias)
   }
   return o.add(o.mul(x, o.reshape(factor, channels)), o.reshape(offset, channels))
-}
-
-/** A mean is a convolution of each channel with equal weights. */
-function averagePool(o: Ops, image: Value, sizes: Sizes, countPads: boolean): Value {
-  const [n, c, h, w] = image.dims as [number, number, number, number]
-  const [rows, columns] = outputSize(sizes, image)
-  const { kernel, strides, pads, dilations } = sizes
-  const counts = Array.from({ length: rows * columns }, (_, e) => {
-    const inside = [Math.floor(e / columns), e % columns].map((at, i) => {
-      const places = Array.from({ length: kernel[i]! }, (_, t) => at * strides[i]! - pads[i]! + t * dilations[i]!)
-      // Padding counts, but not what rounding up added beyond it.
-      return places.filter((place) => place >= 0 && place < image.dims[2 + i]!).length
-    })
-    return inside[0]! * inside[1]!
-  })
-  const area = product(kernel)
-  const uniform = countPads || counts.every((count) => count === area)
-  const weights = o.filled(uniform ? 1 / area : 1, [1, 1, ...kernel])
-  const sums = convolve(o, o.reshape(image, [n * c, 1, h, w]), weights, { ...sizes, group: 1 })
-  const result = o.reshape(sums, [n, c, rows, columns])
-  return uniform ? result : o.div(result, o.vector(counts, [1, 1, rows, columns]))
 }
 
 /** Each channel over a power of the squares around it: sums of neighbours are a product with a band of constants. */

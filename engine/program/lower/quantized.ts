@@ -2,8 +2,8 @@ import { type Dtype, elementCount } from "#protocol"
 import type { Value } from "../builder.ts"
 import { elementsOf, numbersOf, tensorOf } from "../elements.ts"
 import type { Ops } from "../ops.ts"
-import { asImage, fromImage, windowOf } from "./images.ts"
 import { axisOf, constantOf, input, int, type Lower, type Lowering, refuse, uniform } from "./lowering.ts"
+import { asImage, fromImage, windowOf } from "./windows.ts"
 
 /** Integer models: products of bytes, and the steps between bytes and numbers. */
 

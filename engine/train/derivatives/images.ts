@@ -1,5 +1,5 @@
 import type { Value } from "../../program/builder.ts"
-import { type ConvSizes, convolve } from "../../program/lower/images.ts"
+import { type ConvSizes, convolve } from "../../program/lower/windows.ts"
 import type { Ops } from "../../program/ops.ts"
 import { type Derivative, pair } from "./derivative.ts"
 import { dropWhere } from "./elementwise.ts"

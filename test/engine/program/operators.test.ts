@@ -40,6 +40,17 @@ const bytes = (dtype: Dtype, ...dims: number[]): Tensor =>
 const float = (...dims: number[]) => [{ dtype: "float32" as Dtype, dims }]
 const of = (dtype: Dtype, dims: readonly number[], low: number, high: number): Input => ({ dtype, dims, low, high })
 
+const VOLUMES: readonly Volume[] = [
+  { dims: [2, 4, 3, 4, 3] },
+  {
+    attributes: { pads: [1, 0, 2, 0, 1, 0], strides: [2, 1, 1], dilations: [1, 2, 1], group: 2 },
+    filters: [6, 2, 2, 3, 3],
+    dims: [2, 6, 3, 3, 5],
+  },
+  { attributes: { auto_pad: { s: "SAME_UPPER" }, strides: [2, 2, 2] }, dims: [2, 4, 3, 3, 3] },
+]
+type Volume = { attributes?: Case["attributes"]; filters?: readonly number[]; dims: readonly number[] }
+
 const X = [2, 3, 8]
 const unary = (op: string, more: Partial<Case> = {}): Case => ({
   op,
@@ -383,6 +394,36 @@ const CASES: Case[] = [
       outputs: float(...dims),
     }),
   ),
+  ...VOLUMES.map(
+    ({ attributes, filters = [4, 4, 3, 3, 3], dims }: Volume): Case => ({
+      op: "Conv",
+      inputs: [[2, 4, 5, 6, 5]],
+      constants: { 1: weights(...filters), 2: weights(filters[0]!) },
+      attributes,
+      outputs: float(...dims),
+    }),
+  ),
+  {
+    op: "MaxPool",
+    inputs: [[2, 3, 5, 6, 4]],
+    attributes: { kernel_shape: [3, 2, 2], pads: [1, 0, 1, 1, 1, 0], strides: [2, 2, 1] },
+    outputs: float(2, 3, 3, 3, 4),
+  },
+  {
+    op: "MaxPool",
+    inputs: [of("uint8", [1, 2, 4, 4, 4], 0, 255)],
+    attributes: { kernel_shape: [2, 2, 2] },
+    outputs: [{ dtype: "uint8", dims: [1, 2, 3, 3, 3] }],
+  },
+  ...[0, 1].map(
+    (count_include_pad): Case => ({
+      op: "AveragePool",
+      inputs: [[2, 3, 5, 6, 4]],
+      attributes: { kernel_shape: [3, 2, 2], pads: [1, 0, 1, 1, 1, 0], strides: [2, 2, 1], count_include_pad },
+      outputs: float(2, 3, 3, 3, 4),
+    }),
+  ),
+  { op: "GlobalAveragePool", inputs: [[2, 3, 4, 5, 2]], outputs: float(2, 3, 1, 1, 1) },
   { op: "LRN", inputs: [[2, 6, 4, 4]], attributes: { size: 3 }, outputs: float(2, 6, 4, 4), scale: 6 },
   {
     op: "LRN",
