@@ -1,5 +1,7 @@
 import type { Logger } from "pino"
 import { dropExpiredGrants } from "./artifacts/access.ts"
+import type { ArtifactStore } from "./artifacts/artifactStore.ts"
+import { dropUnused } from "./artifacts/dropUnused.ts"
 import { runLoop } from "./chain/loop.ts"
 import type { Wake } from "./chain/wake.ts"
 import { dropOldNonces } from "./http/auth.ts"
@@ -12,6 +14,7 @@ import type { WorkerBook } from "./workers/workerBook.ts"
 
 export type HousekeepingDeps = {
   db: Db
+  artifacts: Pick<ArtifactStore, "removeOlder">
   wake: Wake
   log: Logger
   feeder: Feeder
@@ -24,7 +27,7 @@ export type HousekeepingDeps = {
 
 /** What happens by time alone: shards reach the queue, leases end, waiting jobs say why, old rows go. */
 export async function runHousekeeping(deps: HousekeepingDeps, signal: AbortSignal): Promise<void> {
-  const { db, wake, feeder, desk, book, metrics, now } = deps
+  const { db, artifacts, wake, feeder, desk, book, metrics, now } = deps
   const log = deps.log.child({ service: "housekeeping" })
   const loop = (name: string, everyMs: number, topics: Parameters<Wake["listen"]>[0], step: () => Promise<void>) =>
     runLoop({ wake, log }, { name, topics, everyMs, signal, step })
@@ -51,6 +54,11 @@ export async function runHousekeeping(deps: HousekeepingDeps, signal: AbortSigna
     loop("oldRows", 60_000, [], async () => {
       await dropOldNonces(db, now())
       await dropExpiredGrants(db, now())
+    }),
+    loop("unused", 600_000, [], async () => {
+      const dropped = await dropUnused({ db, artifacts, now })
+      if (dropped.jobs + dropped.artifacts > 0)
+        log.info(dropped, "jobs that were never posted and bytes of no job are gone")
     }),
   ])
 }

@@ -181,6 +181,7 @@ export async function startCoordinator(
       runHousekeeping(
         {
           db,
+          artifacts,
           wake,
           log,
           feeder,

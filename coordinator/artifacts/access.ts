@@ -60,7 +60,8 @@ export async function registerArtifact(
   await db
     .insert(artifacts)
     .values({ sha256, bytes, uploader: uploader ?? null, public: params.public ?? false })
-    .onConflictDoNothing()
+    // Bytes that were sent again are wanted again: their day begins anew.
+    .onConflictDoUpdate({ target: artifacts.sha256, set: { createdAt: sql`now()` } })
   if (uploader) await grantAccess(db, [{ sha256, account: uploader, reason: "uploader" }])
 }
 

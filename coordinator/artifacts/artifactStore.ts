@@ -25,7 +25,8 @@ export type ArtifactStore = {
   stream(sha256: Hex): Promise<{ bytes: number; stream: Readable }>
   /** The file, for a child process or thread that reads it; who reads it checks the hash. */
   path(sha256: Hex): string
-  remove(sha256: Hex): Promise<void>
+  /** Removes the file unless it was put, or put again, within these seconds. */
+  removeOlder(sha256: Hex, seconds: number): Promise<void>
 }
 
 export type PutParams = { sha256: Hex; source: Readable; maxBytes: number; expectedBytes?: number | undefined }
@@ -142,8 +143,12 @@ export async function openArtifactStore({ dir, minFreeBytes }: ArtifactStorePara
       return { bytes, stream: checked }
     },
 
-    async remove(sha256) {
-      await rm(path(sha256), { force: true })
+    async removeOlder(sha256, seconds) {
+      const found = await stat(path(sha256)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return undefined
+        throw error
+      })
+      if (found && Date.now() - found.mtimeMs > seconds * 1000) await rm(path(sha256), { force: true })
     },
   }
 }
