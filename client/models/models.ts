@@ -1,7 +1,9 @@
 import {
   type Address,
+  encodeAbiParameters,
   type Hex,
   isAddressEqual,
+  keccak256,
   type LocalAccount,
   type PublicClient,
   parseEventLogs,
@@ -61,6 +63,8 @@ export type Models = {
    * @returns undefined where all jobs of the plan are posted
    */
   nextNonce(modelId: Hex, from: number): Promise<bigint | undefined>
+  /** The model whose shares a job's work gives, for workers to ask before they work; undefined where it gives none. */
+  modelOf(jobId: bigint): Promise<Hex | undefined>
   /** Gives shares for every final batch of the model's run that gave none yet. Anyone may. @returns how many batches */
   credit(modelId: Hex): Promise<number>
   /** Ends the run: by its owner, once. */
@@ -111,13 +115,31 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
       return undefined
     },
 
+    async modelOf(jobId) {
+      const posted = await findPostedJob(chain, deployment, jobId)
+      if (!posted) return undefined
+      const { terms, nonce } = posted
+      const id = encodeAbiParameters(
+        [{ type: "uint256" }, { type: "address" }, { type: "address" }, { type: "uint32" }],
+        [BigInt(deployment.chainId), models, terms.requester, Number(nonce >> 32n)],
+      )
+      const modelId = keccak256(id)
+      const model = await modelOf(modelId).catch((error: unknown) => {
+        if (revertedWith(error) === "ModelUnknown") return undefined
+        throw error
+      })
+      if (!model || terms.programRoot !== model.plan.programRoot) return undefined
+      const gives = indexOf(nonce) < model.plan.jobs && mostUnits(terms) <= model.plan.unitsPerJob
+      return gives ? modelId : undefined
+    },
+
     async credit(modelId) {
       const { owner, openedAt, nonce, plan } = await modelOf(modelId)
       const history = await readHistory(chain, deployment)
       const indices = new Map(
         eventsNamed(history, "JobPosted")
           .filter(({ args }) => isAddressEqual(args.requester, owner) && args.nonce >> 32n === BigInt(nonce))
-          .map(({ args }) => [args.jobId, Number(args.nonce & 0xffff_ffffn)]),
+          .map(({ args }) => [args.jobId, indexOf(args.nonce)]),
       )
       const batches = readBatches(history)
       let credited = 0
@@ -126,7 +148,7 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
         const index = indices.get(batch.jobId)
         const isOfRun = index !== undefined && index < plan.jobs && terms.programRoot === plan.programRoot
         if (!isOfRun || batch.commitBlock <= openedAt || args.paidRanges === 0n) continue
-        if (BigInt(terms.tasks) * BigInt(terms.maxUnits) > plan.unitsPerJob) continue
+        if (mostUnits(terms) > plan.unitsPerJob) continue
         const known = await chain.readContract({
           ...at,
           functionName: "isCredited",
@@ -216,3 +238,8 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
     },
   }
 }
+
+/** Of a job in its model's run: the lower half of its nonce, whose upper half is the model's. */
+const indexOf = (nonce: bigint): number => Number(nonce & 0xffff_ffffn)
+
+const mostUnits = ({ tasks, maxUnits }: Terms): bigint => BigInt(tasks) * BigInt(maxUnits)

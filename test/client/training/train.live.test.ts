@@ -110,6 +110,7 @@ async function assertShares(client: Client, run: TrainingRun): Promise<void> {
   const jobs = run.rounds.map(({ jobId }) => jobId)
   assert.ok((await client.models.credit(modelId)) >= ROUNDS)
   assert.equal(await client.models.credit(modelId), 0, "no batch gives shares twice")
+  for (const jobId of jobs) assert.equal(await client.models.modelOf(jobId), modelId, "a worker can know it beforehand")
   const { holders, shares, owner } = await client.models.read(modelId)
   const worked = new Map<string, bigint>()
   for (const { account, entries } of await client.payouts()) {
@@ -210,6 +211,7 @@ test("R33: a round closes on its quorum; what comes late is paid and not used, a
   assert.deepEqual([run.rounds[0]!.jobId, run.rounds[0]!.tx], [written.jobId, tx])
   const jobs = await client.jobs()
   assert.equal(jobs.length, ROUNDS, "no round was posted twice")
+  assert.equal(await client.models.modelOf(jobs[0]!.jobId), undefined, "a run that opened no model gives no shares")
   assert.ok(
     run.rounds.some(({ slots }) => slots.includes(null)),
     "the slow worker took part, and was not waited for",
