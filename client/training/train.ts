@@ -132,13 +132,20 @@ async function settle(
   const { state, counts } = await patiently(() => client.job(jobId), signal)
   const used = slots.filter((slot) => slot !== null).length
   // A slot that was not waited for: if somebody is at it, it is paid when it comes; if nobody is, its escrow comes back.
-  if (used < slots.length && state === "open") await client.close(jobId)
+  if (used < slots.length && state === "open") await closeOnce(client, jobId)
   if (counts.attested + counts.final < used) return "changed"
   if (counts.final < used) return "open"
   const outputs = await patiently(() => client.results(jobId, signal ? { signal } : {}), signal)
   const now = slots.map((slot, i) => slot && outputs.find(({ index }) => index === i))
   if (slots.some((slot, i) => slot?.outputCommitment !== now[i]?.outputCommitment)) return "changed"
   return now.some((output) => output && output.state !== "final") ? "open" : "final"
+}
+
+/** The coordinator may not have seen yet that it is closed. */
+async function closeOnce(client: Client, jobId: bigint): Promise<void> {
+  await client.close(jobId).catch((error: unknown) => {
+    if (revertedWith(error) !== "JobClosedAlready") throw error
+  })
 }
 
 type Asking = { readonly client: Client; readonly signal: AbortSignal | undefined }
