@@ -25,6 +25,19 @@ export function nodeFlops(node: OnnxNode, values: GraphValues): number {
       return 2 * output * perOutput(dims(1))
     case "QLinearConv":
       return 2 * output * perOutput(dims(3))
+    case "Einsum":
+      return (
+        2 *
+        einsumTerms(
+          node.attributes.get("equation")?.s ?? "",
+          node.inputs.map((_, i) => dims(i)),
+        )
+      )
+    case "Attention": {
+      // Queries by keys, and what they weigh by values: both as long as what is attended to, the past included.
+      const length = (dims(1).at(-2) ?? 0) + (dims(4).at(-2) ?? 0)
+      return 2 * length * (elements(values, node.inputs[0]) + output)
+    }
     case "ConvTranspose":
       return 2 * elements(values, node.inputs[0]) * perOutput(dims(1))
     case "LSTM":
@@ -81,6 +94,25 @@ export type MemoryTierGiB = (typeof MEMORY_TIERS_GIB)[number]
 /** The smallest tier that holds so much, or undefined if none does. */
 export function memoryTierFor(bytes: number): MemoryTierGiB | undefined {
   return MEMORY_TIERS_GIB.find((gib) => bytes <= gib * 1024 ** 3)
+}
+
+/** The products that an equation sums, were all its operands multiplied at once: one for each choice of all its dims. */
+function einsumTerms(equation: string, operands: readonly (readonly number[])[]): number {
+  const sizes = new Map<string, number>()
+  let hidden = 1
+  equation
+    .replaceAll(" ", "")
+    .split("->")[0]!
+    .split(",")
+    .forEach((term, i) => {
+      const dims = operands[i] ?? []
+      const [before = "", after] = term.split("...")
+      for (const [at, label] of [...before].entries()) sizes.set(label, dims[at] ?? 1)
+      if (after === undefined) return
+      for (const [at, label] of [...after].reverse().entries()) sizes.set(label, dims.at(-1 - at) ?? 1)
+      hidden = Math.max(hidden, elementCount(dims.slice(before.length, dims.length - after.length)))
+    })
+  return hidden * elementCount([...sizes.values()])
 }
 
 /** Multiplications per output element of a convolution: what one filter has. */
