@@ -9,7 +9,6 @@ export const attention: Readonly<Record<string, Lower>> = {
   Attention: (l) => {
     const { o, node } = l
     onlyOnnx(l)
-    if (float(l, "softcap", 0) !== 0) refuse("it caps its scores", "export the model with its attention written out")
     if (!isLeftOut(node, 3)) refuse("it puts out its scores", "export the model with its attention written out")
     const [q, newK, newV] = [
       heads(l, input(l, 0), "q_num_heads"),
@@ -22,7 +21,7 @@ export const attention: Readonly<Record<string, Lower>> = {
     const root = o.scalar(Math.sqrt(float(l, "scale", 1 / Math.sqrt(depth))))
     const groups = q.dims[1]! / k.dims[1]!
     const scores = o.matMul(o.mul(q, root), swapped(o, repeated(o, o.mul(k, root), groups)))
-    const weights = softmax(o, masked(l, scores))
+    const weights = softmax(o, masked(l, capped(l, scores)))
     const y = o.matMul(weights, repeated(o, v, groups))
     const [batch, count, length, width] = y.dims as [number, number, number, number]
     const joined =
@@ -84,6 +83,13 @@ function repeated(o: Ops, x: Value, times: number): Value {
   return o.reshape(spread, [batch, count * times, length, depth])
 }
 
+/** Before the mask, as onnxruntime has it: what is hidden stays so. */
+function capped(l: Lowering, scores: Value): Value {
+  const { o } = l
+  const cap = float(l, "softcap", 0)
+  return cap === 0 ? scores : o.mul(o.tanh(o.div(scores, o.scalar(cap))), o.scalar(cap))
+}
+
 function masked(l: Lowering, scores: Value): Value {
   const { o } = l
   const [rows, columns] = scores.dims.slice(-2) as [number, number]
@@ -91,9 +97,9 @@ function masked(l: Lowering, scores: Value): Value {
   const hidden = o.scalar(Number.NEGATIVE_INFINITY)
   const open = mask?.dtype === "bool" ? o.where(mask, scores, hidden) : mask ? o.add(scores, mask) : scores
   if (int(l, "is_causal", 0) === 0) return open
-  if (l.inputs[4]) refuse("it is causal over a cache of the past", "export the model with an explicit mask")
+  const past = l.inputs[4]?.dims[2] ?? 0
   const earlier = Float32Array.from({ length: rows * columns }, (_, e) =>
-    e % columns <= Math.floor(e / columns) ? 1 : 0,
+    e % columns <= Math.floor(e / columns) + past ? 1 : 0,
   )
   return o.where(o.cast(o.vector(earlier, [rows, columns]), "bool"), open, hidden)
 }

@@ -465,6 +465,46 @@ const CASES: Case[] = [
     outputs: [...float(1, 2, 3, 4), ...float(1, 2, 5, 4), ...float(1, 2, 5, 4)],
     opset: 23,
   },
+  {
+    op: "Attention",
+    inputs: [
+      [1, 2, 3, 4],
+      [1, 2, 5, 4],
+      [1, 2, 5, 4],
+    ],
+    attributes: { softcap: { f: 0.2 } },
+    outputs: float(1, 2, 3, 4),
+    opset: 23,
+    scale: 3,
+  },
+  {
+    op: "Attention",
+    inputs: [
+      [1, 2, 3, 4],
+      [1, 2, 5, 4],
+      [1, 2, 5, 4],
+      [3, 5],
+    ],
+    attributes: { softcap: { f: 0.7 } },
+    outputs: float(1, 2, 3, 4),
+    opset: 23,
+    scale: 3,
+  },
+  {
+    op: "Attention",
+    inputs: [
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+      [1, 2, 2, 4],
+      [1, 2, 2, 4],
+    ],
+    constants: { 3: "" },
+    attributes: { is_causal: 1 },
+    outputs: [...float(1, 2, 3, 4), ...float(1, 2, 5, 4), ...float(1, 2, 5, 4)],
+    opset: 23,
+    scale: 3,
+  },
   ...[0, 1].flatMap((interleaved): Case[] => [
     {
       op: "RotaryEmbedding",
@@ -930,18 +970,6 @@ const REFUSED: readonly (Case & { why: RegExp })[] = [
     constants: { 1: ints(2) },
     outputs: ["int64", "int64"].map((dtype) => ({ dtype: dtype as Dtype, dims: [2, 3, 2] })),
     why: /takes the first of int64/,
-  },
-  {
-    op: "Attention",
-    inputs: [
-      [1, 2, 3, 4],
-      [1, 2, 3, 4],
-      [1, 2, 3, 4],
-    ],
-    attributes: { softcap: { f: 30 } },
-    outputs: float(1, 2, 3, 4),
-    opset: 23,
-    why: /caps its scores/,
   },
 ]
 
