@@ -29,6 +29,8 @@ export type AggregateParams = {
 }
 
 /**
+ * Nodes in another order would be another program: runs of before name its bytes in their manifests.
+ *
  * The next state: d = mean of the updates that are in, u' = momentum u + d, p' = p - rate (d + momentum u'). Sums go in
  * the order of the workers, so that every machine has the same bits; where no update is in, nothing changes but u.
  */
@@ -44,12 +46,13 @@ export function aggregate(g: Nodes, params: AggregateParams): { parameters: stri
 }
 
 function meanOf(g: Nodes, updates: readonly string[], weights: readonly string[]): string {
+  const count = atLeastOne(g, sum(g, weights))
   // Not by the product alone: what is left out may hold a NaN, and 0 times NaN is one.
   const weighted = updates.map((update, i) => {
     const isIn = g.op("Greater", [weights[i]!, g.number(0)])
     return g.op("Where", [isIn, g.op("Mul", [update, weights[i]!]), g.number(0)])
   })
-  return g.op("Div", [sum(g, weighted), atLeastOne(g, sum(g, weights))])
+  return g.op("Div", [sum(g, weighted), count])
 }
 
 const FLOAT_MAX = 3.4028234663852886e38
