@@ -123,7 +123,10 @@ export {
   formatBatchId,
   formatJobId,
   jobIdOf,
+  modelIdOf,
+  runNonce,
   splitBatchId,
+  splitRunNonce,
   voteHash,
 } from "./jobs/ids.ts"
 export type { JobEvent, JobStatus, JobTimes } from "./jobs/job.ts"

@@ -1,15 +1,22 @@
 import {
   type Address,
-  encodeAbiParameters,
   type Hex,
   isAddressEqual,
-  keccak256,
   type LocalAccount,
   type PublicClient,
   parseEventLogs,
   toHex,
 } from "viem"
-import { assayTokenAbi, type Deployment, jobIdOf, modelRegistryAbi, type Terms } from "#protocol"
+import {
+  assayTokenAbi,
+  type Deployment,
+  jobIdOf,
+  modelIdOf,
+  modelRegistryAbi,
+  runNonce,
+  splitRunNonce,
+  type Terms,
+} from "#protocol"
 import { eventsNamed, readHistory } from "../chain/readHistory.ts"
 import { revertedWith, sendCall } from "../chain/sendCall.ts"
 import { clientError } from "../errors.ts"
@@ -108,7 +115,7 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
     async nextNonce(modelId, from) {
       const { owner, nonce, plan } = await modelOf(modelId)
       for (let index = from; index < plan.jobs; index++) {
-        const next = (BigInt(nonce) << 32n) | BigInt(index)
+        const next = runNonce({ model: nonce, index })
         const jobId = jobIdOf({ chainId: deployment.chainId, market, requester: owner, nonce: next })
         if (!(await findPostedJob(chain, deployment, jobId))) return next
       }
@@ -119,17 +126,19 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
       const posted = await findPostedJob(chain, deployment, jobId)
       if (!posted) return undefined
       const { terms, nonce } = posted
-      const id = encodeAbiParameters(
-        [{ type: "uint256" }, { type: "address" }, { type: "address" }, { type: "uint32" }],
-        [BigInt(deployment.chainId), models, terms.requester, Number(nonce >> 32n)],
-      )
-      const modelId = keccak256(id)
+      const place = splitRunNonce(nonce)
+      const modelId = modelIdOf({
+        chainId: deployment.chainId,
+        models,
+        owner: terms.requester,
+        nonce: place.model,
+      })
       const model = await modelOf(modelId).catch((error: unknown) => {
         if (revertedWith(error) === "ModelUnknown") return undefined
         throw error
       })
       if (!model || terms.programRoot !== model.plan.programRoot) return undefined
-      const gives = indexOf(nonce) < model.plan.jobs && mostUnits(terms) <= model.plan.unitsPerJob
+      const gives = place.index < model.plan.jobs && mostUnits(terms) <= model.plan.unitsPerJob
       return gives ? modelId : undefined
     },
 
@@ -138,8 +147,9 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
       const history = await readHistory(chain, deployment)
       const indices = new Map(
         eventsNamed(history, "JobPosted")
-          .filter(({ args }) => isAddressEqual(args.requester, owner) && args.nonce >> 32n === BigInt(nonce))
-          .map(({ args }) => [args.jobId, indexOf(args.nonce)]),
+          .map(({ args }) => ({ ...args, place: splitRunNonce(args.nonce) }))
+          .filter(({ requester, place }) => isAddressEqual(requester, owner) && place.model === nonce)
+          .map(({ jobId, place }) => [jobId, place.index]),
       )
       const batches = readBatches(history)
       let credited = 0
@@ -238,8 +248,5 @@ export function createModels({ chain, deployment, spender }: ModelsDeps): Models
     },
   }
 }
-
-/** Of a job in its model's run: the lower half of its nonce, whose upper half is the model's. */
-const indexOf = (nonce: bigint): number => Number(nonce & 0xffff_ffffn)
 
 const mostUnits = ({ tasks, maxUnits }: Terms): bigint => BigInt(tasks) * BigInt(maxUnits)

@@ -20,13 +20,14 @@ const KEPT = 8
 
 /** @throws E_DATA_SHARD where a shard is missing or altered when its samples are needed */
 export function feedOf({ shards, samples, batch, seed }: RunData, fed: FedInputs): Feed {
-  const kept = new Map<number, Columns>()
-  const read = async (shard: number) => {
-    const columns = kept.get(shard) ?? (await readShard(shards[shard]!))
+  const kept = new Map<number, Promise<Columns>>()
+  const read = (shard: number) => {
+    const columns = kept.get(shard) ?? readShard(shards[shard]!)
     // The one that was used longest ago comes first.
     kept.delete(shard)
     kept.set(shard, columns)
     for (const oldest of [...kept.keys()].slice(0, -KEPT)) kept.delete(oldest)
+    columns.catch(() => kept.delete(shard))
     return columns
   }
   return createFeed({ shards: shards.length, samples, seed, read }, { fed, batch })
@@ -37,7 +38,7 @@ type FedInputs = Parameters<typeof createFeed>[1]["fed"]
 
 /** A round program's inputs that are data. */
 export function fedInputs(program: Uint8Array): FedInputs {
-  return readModelInterface(program).inputs.filter(({ name }) => isFedName(name)) as unknown as FedInputs
+  return readModelInterface(program).inputs.filter(({ name }) => isFedName(name))
 }
 
 /** @throws E_DATA_SHARD */

@@ -1,4 +1,5 @@
 import { bytesPerElement, elementCount } from "#protocol"
+import { einsumLabels, einsumSizes } from "../onnx/einsumLabels.ts"
 import type { OnnxNode } from "../onnx/types.ts"
 import type { GraphValues } from "./graphValues.ts"
 
@@ -98,21 +99,11 @@ export function memoryTierFor(bytes: number): MemoryTierGiB | undefined {
 
 /** The products that an equation sums, were all its operands multiplied at once: one for each choice of all its dims. */
 function einsumTerms(equation: string, operands: readonly (readonly number[])[]): number {
-  const sizes = new Map<string, number>()
-  let hidden = 1
-  equation
-    .replaceAll(" ", "")
-    .split("->")[0]!
-    .split(",")
-    .forEach((term, i) => {
-      const dims = operands[i] ?? []
-      const [before = "", after] = term.split("...")
-      for (const [at, label] of [...before].entries()) sizes.set(label, dims[at] ?? 1)
-      if (after === undefined) return
-      for (const [at, label] of [...after].reverse().entries()) sizes.set(label, dims.at(-1 - at) ?? 1)
-      hidden = Math.max(hidden, elementCount(dims.slice(before.length, dims.length - after.length)))
-    })
-  return hidden * elementCount([...sizes.values()])
+  const labels = einsumLabels(
+    equation,
+    operands.map(({ length }) => length),
+  )
+  return labels ? elementCount([...einsumSizes(labels, operands).values()]) : 0
 }
 
 /** Multiplications per output element of a convolution: what one filter has. */

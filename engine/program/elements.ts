@@ -43,6 +43,9 @@ export function tensorOf(dtype: Dtype, dims: readonly number[], elements: Elemen
   return { dtype, dims: [...dims], data: new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength) }
 }
 
+/** The greatest finite float32. */
+export const FLOAT_MAX = 3.4028234663852886e38
+
 /** A float32 tensor out of plain numbers. */
 export function floats(dims: readonly number[], values: ArrayLike<number>): Tensor {
   return tensorOf("float32", dims, Float32Array.from(values))

@@ -1,5 +1,5 @@
 import { type Dtype, elementCount, PRIMITIVES, type Tensor } from "#protocol"
-import { elementsOf } from "./elements.ts"
+import { elementsOf, FLOAT_MAX } from "./elements.ts"
 import type { Made, ProgramValue } from "./values.ts"
 
 /**
@@ -15,7 +15,6 @@ export type Facts = {
   readonly negativeZero: boolean
 }
 
-const MAX = 3.4028234663852886e38
 const RANGES: Partial<Record<Dtype, readonly [number, number]>> = {
   uint8: [0, 255],
   int8: [-128, 127],
@@ -141,7 +140,7 @@ function floatFacts(made: Made): Facts {
       const [low, high] = [Math.exp(a.low) * (1 - 1e-5), Math.exp(a.high) * (1 + 1e-5)]
       return {
         low: low < 1e-37 ? 0 : low,
-        high: high > MAX ? Infinity : Math.max(high, 1e-37),
+        high: high > FLOAT_MAX ? Infinity : Math.max(high, 1e-37),
         nan: a.nan,
         negativeZero: false,
       }
@@ -227,7 +226,7 @@ function chainFacts(x: ProgramValue, y: ProgramValue, k: number): Facts {
   const nonNegativeTerms = nonNegative(a) && nonNegative(b)
   const size = (f: Facts) => Math.max(Math.abs(f.low), Math.abs(f.high))
   const high = k * size(a) * size(b) * (1 + k * 2 ** -22) + k * 2 ** -149
-  const overflows = !(high < MAX)
+  const overflows = !(high < FLOAT_MAX)
   return bounds(
     nonNegativeTerms ? 0 : -high,
     Number.isNaN(high) ? Infinity : high,
@@ -287,8 +286,8 @@ function bounds(low: number, high: number, nan: boolean, negativeZero: boolean):
   const down = low - Math.abs(low) * 2 ** -22 - (low === 0 ? 0 : 2 ** -149)
   const up = high + Math.abs(high) * 2 ** -22 + (high === 0 ? 0 : 2 ** -149)
   return {
-    low: down < -MAX || Number.isNaN(down) ? -Infinity : down,
-    high: up > MAX || Number.isNaN(up) ? Infinity : up,
+    low: down < -FLOAT_MAX || Number.isNaN(down) ? -Infinity : down,
+    high: up > FLOAT_MAX || Number.isNaN(up) ? Infinity : up,
     nan,
     negativeZero,
   }

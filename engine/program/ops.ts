@@ -1,13 +1,11 @@
 import { type Dtype, elementCount, onnxNumberOf } from "#protocol"
 import { type Builder, madeBy, type Value } from "./builder.ts"
-import { floats, int64s, tensorOf } from "./elements.ts"
+import { FLOAT_MAX, floats, int64s, tensorOf } from "./elements.ts"
 import { CAST_BOUNDS, losesSign } from "./primitive.ts"
 import { broadcastDims, sameDims } from "./values.ts"
 
 /** The vocabulary in which models are rewritten: primitives, and what is made of them again and again. */
 export type Ops = ReturnType<typeof createOps>
-
-const FLOAT_MAX = 3.4028234663852886e38
 
 export function createOps(builder: Builder) {
   const { emit, constant } = builder

@@ -1,4 +1,4 @@
-import { floats, int64s } from "../program/elements.ts"
+import { FLOAT_MAX, floats, int64s } from "../program/elements.ts"
 import type { Nodes } from "./nodes.ts"
 
 /** How updates become the next state: https://arxiv.org/abs/2311.08105, 3.1. */
@@ -54,8 +54,6 @@ function meanOf(g: Nodes, updates: readonly string[], weights: readonly string[]
   })
   return g.op("Div", [sum(g, weighted), count])
 }
-
-const FLOAT_MAX = 3.4028234663852886e38
 
 function clipped(g: Nodes, update: string, norm: number): string {
   // Row by row, for a sum of all squares in one chain is long to judge.

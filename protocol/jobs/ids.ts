@@ -1,4 +1,4 @@
-import type { Address, Hex } from "viem"
+import { type Address, type Hex, toHex } from "viem"
 import { TAGS } from "../hashing/tags.ts"
 import { checkUint } from "../hashing/uint.ts"
 import { hashWords } from "../hashing/words.ts"
@@ -13,6 +13,24 @@ export function jobIdOf({ chainId, market, requester, nonce }: JobIdParams): big
   checkUint("nonce", 64, nonce)
   return BigInt(hashWords(TAGS.job, chainId, market, requester, nonce)) & LOW_192
 }
+
+/** The ModelRegistry's hash of (chain, registry, owner, nonce), without a tag; `nonce` is the model's among its owner's. */
+export function modelIdOf(model: { chainId: number; models: Address; owner: Address; nonce: number }): Hex {
+  checkUint("nonce", 32, model.nonce)
+  return hashWords(toHex(model.chainId, { size: 32 }), model.models, model.owner, model.nonce)
+}
+
+/** The jobs of a model's run are told by their nonces: the model's is the upper half, the job's index in the run the lower. */
+export function runNonce({ model, index }: RunPlace): bigint {
+  checkUint("model", 32, model)
+  checkUint("index", 32, index)
+  return (BigInt(model) << 32n) | BigInt(index)
+}
+export function splitRunNonce(nonce: bigint): RunPlace {
+  checkUint("nonce", 64, nonce)
+  return { model: Number(nonce >> 32n), index: Number(nonce & 0xffffffffn) }
+}
+export type RunPlace = { model: number; index: number }
 
 /** 24 bytes of hex: how a job is written in paths, logs, files and databases. */
 export function formatJobId(jobId: bigint): Hex {

@@ -1,3 +1,4 @@
+import { einsumLabels, einsumSizes } from "../../onnx/einsumLabels.ts"
 import type { Value } from "../builder.ts"
 import { int64s } from "../elements.ts"
 import type { Ops } from "../ops.ts"
@@ -11,13 +12,15 @@ export const Einsum: Lower = (l) => {
   const { o, node } = l
   const operands = node.inputs.map((_, i) => input(l, i))
   if (operands.some(({ dtype }) => dtype !== "float32")) refuse("it multiplies integers", "cast to float32 first")
-  const { given, wanted } = parse(text(l, "equation", ""), operands)
-  const sizes = new Map<string, number>()
-  operands.forEach(({ dims }, i) => {
-    given[i]!.forEach((label, at) => {
-      sizes.set(label, Math.max(sizes.get(label) ?? 1, dims[at]!))
-    })
-  })
+  const equation = text(l, "equation", "")
+  const shapes = operands.map(({ dims }) => dims)
+  const labels =
+    einsumLabels(
+      equation,
+      shapes.map(({ length }) => length),
+    ) ?? refuse(`its equation "${equation}" does not fit its operands`, "export the model again")
+  const { given, wanted } = labels
+  const sizes = einsumSizes(labels, shapes)
   const terms = operands.map((value, i) => broadcastless(o, diagonal(o, { value, labels: given[i]! }), sizes))
   const [first, ...rest] = terms
   const all = rest.reduce((left, right, i) => {
@@ -26,31 +29,6 @@ export const Einsum: Lower = (l) => {
   }, first!)
   const summed = sumOut(o, all, (label) => wanted.includes(label))
   return [arrange(o, summed, wanted)]
-}
-
-/** The names of each operand's dims and of the result's. Dims of an ellipsis are counted from the last. */
-function parse(equation: string, operands: readonly Value[]): { given: string[][]; wanted: string[] } {
-  const [left = "", right] = equation.replaceAll(" ", "").split("->")
-  const terms = left.split(",")
-  if (terms.length !== operands.length || !/^[A-Za-z.,]*$/.test(left))
-    return refuse(`its equation "${equation}" is not for ${operands.length} operands`, "export the model again")
-  const hidden = (term: string, rank: number) => rank - term.replace("...", "").length
-  const dots = (count: number) => Array.from({ length: count }, (_, i) => `.${count - 1 - i}`)
-  const named = (term: string, count: number) => {
-    const [before = "", after = ""] = term.split("...")
-    return term.includes("...") ? [...before, ...dots(count), ...after] : [...before]
-  }
-  const given = terms.map((term, i) => named(term, hidden(term, operands[i]!.dims.length)))
-  if (given.some((labels, i) => labels.length !== operands[i]!.dims.length))
-    return refuse(`its equation "${equation}" does not fit the ranks of its operands`, "export the model again")
-  const most = Math.max(
-    0,
-    ...terms.map((term, i) => (term.includes("...") ? hidden(term, operands[i]!.dims.length) : 0)),
-  )
-  if (right !== undefined) return { given, wanted: named(right, most) }
-  const letters = [...left.replaceAll(/[.,]/g, "")]
-  const once = letters.filter((letter) => letters.indexOf(letter) === letters.lastIndexOf(letter)).sort()
-  return { given, wanted: [...dots(most), ...once] }
 }
 
 /** A name that stands twice means the elements whose places along both are the same. */

@@ -138,7 +138,7 @@ export function floatRemedy(dtype: string | undefined): string {
 }
 
 /** NaN loses; so the result depends on nothing but the numbers. */
-function extreme(o: Ops, op: "Greater" | "Less", a: Value, b: Value): Value {
+export function extreme(o: Ops, op: "Greater" | "Less", a: Value, b: Value): Value {
   if (a.dtype === "int32") return o.emit(op === "Greater" ? "Max" : "Min", [a, b])
   if (a.dtype === "float32") return op === "Greater" ? o.atLeast(a, b) : o.atMost(a, b)
   return o.where(o.compare(op, a, b), a, b)

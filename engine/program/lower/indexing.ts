@@ -1,7 +1,8 @@
 import { elementCount } from "#protocol"
 import type { Value } from "../builder.ts"
-import { int64s, numbersOf, tensorOf } from "../elements.ts"
+import { FLOAT_MAX, int64s, numbersOf, tensorOf } from "../elements.ts"
 import type { Ops } from "../ops.ts"
+import { extreme } from "./elementwise.ts"
 import { axisOf, constantNumber, input, int, type Lower, type Lowering, product, refuse, text } from "./lowering.ts"
 
 /** Operators that look elements up by index, put others in their place, or find the greatest. */
@@ -132,11 +133,10 @@ function reduce(l: Lowering, rows: Value, places: Value, updates: Value, fixed: 
   if (kind === "add") return o.add(before, updates)
   if (kind === "mul") return o.mul(before, updates)
   if (rows.dtype !== "float32") return refuse(`it takes the ${kind} of ${rows.dtype}`, "cast to float32 first")
-  return kind === "max" ? o.atLeast(before, updates) : o.atMost(before, updates)
+  return extreme(o, kind === "max" ? "Greater" : "Less", before, updates)
 }
 
 const MOST_TAKEN = 256
-const FLOAT_MAX = 3.4028234663852886e38
 
 /** One after the other: the greatest, which is then taken out. Of equals the first comes first; NaN comes last. */
 function topK(l: Lowering): readonly Value[] {

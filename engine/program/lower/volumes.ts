@@ -1,6 +1,7 @@
 import type { Value } from "../builder.ts"
 import { int64s } from "../elements.ts"
 import type { Ops } from "../ops.ts"
+import { extreme } from "./elementwise.ts"
 import { input, int, type Lowering } from "./lowering.ts"
 import { averagePool, convolve, type Sizes, windowOf } from "./windows.ts"
 
@@ -78,9 +79,7 @@ export function maxVolume(l: Lowering): Value {
       at >= 0 && at < depth ? at : taps.map((other) => other[i]!).find((one) => one >= 0 && one < depth)!,
     ),
   )
-  return within
-    .map((tap) => o.gather(pooled, o.constant(int64s(tap)), 2))
-    .reduce((a, b) => (x.dtype === "float32" ? o.atLeast(a, b) : o.where(o.compare("Greater", a, b), a, b)))
+  return within.map((tap) => o.gather(pooled, o.constant(int64s(tap)), 2)).reduce((a, b) => extreme(o, "Greater", a, b))
 }
 
 export function averageVolume(l: Lowering, countPads: boolean): Value {

@@ -1,11 +1,11 @@
 import type { Value } from "../../program/builder.ts"
+import { FLOAT_MAX } from "../../program/elements.ts"
 import type { Ops } from "../../program/ops.ts"
 import { sameDims } from "../../program/values.ts"
 import { type Contribution, type Derivative, pair } from "./derivative.ts"
 import { softmaxOf } from "./softmax.ts"
 import { sumTo } from "./sumTo.ts"
 
-const FLOAT_MAX = 3.4028234663852886e38
 /** d erf(x) / dx = 2 / sqrt(pi) exp(-x^2). */
 const ERF_SLOPE = 2 / Math.sqrt(Math.PI)
 

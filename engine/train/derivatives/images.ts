@@ -1,4 +1,5 @@
 import type { Value } from "../../program/builder.ts"
+import { FLOAT_MAX } from "../../program/elements.ts"
 import { type ConvSizes, convolve } from "../../program/lower/windows.ts"
 import type { Ops } from "../../program/ops.ts"
 import { type Derivative, pair } from "./derivative.ts"
@@ -119,10 +120,8 @@ function byPooled(o: Ops, x: Value, value: Value, gradient: Value, window: Windo
   )
 }
 
-const LEAST = -3.4028234663852886e38
-
 function paddedWith(o: Ops, x: Value, axis: number, before: number, after: number): Value {
   if (before === 0 && after === 0) return x
   const at = (amount: number) => x.dims.map((_, i) => (i === axis ? amount : 0))
-  return o.pad(x, at(before), at(after), o.scalar(LEAST))
+  return o.pad(x, at(before), at(after), o.scalar(-FLOAT_MAX))
 }
