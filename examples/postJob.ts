@@ -1,10 +1,11 @@
 // Posts a paid job and prints its first result. Needs `./assay up` in another terminal:
-//   node examples/postJob.ts model.onnx input.npy PRIVATE_KEY
+//   ./assay run examples/postJob.ts model.onnx input.npy PRIVATE_KEY
 import { readFile } from "node:fs/promises"
 import type { Hex } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
 import { createClient } from "#client"
 import { loadInputs, readModelInterface } from "#engine"
+import { formatAmount, formatJobId } from "#protocol"
 
 const [modelPath, inputPath, key] = process.argv.slice(2) as [string, string, Hex]
 const client = await createClient({
@@ -15,6 +16,6 @@ const client = await createClient({
 const model = await readFile(modelPath)
 const tasks = await loadInputs({ from: inputPath }, readModelInterface(model).inputs)
 const { jobId, escrow } = await client.post({ model, tasks, auditRate: 1000 })
-console.log(`job ${jobId} locks ${escrow}`)
+console.log(`job ${formatJobId(jobId)} locks ${formatAmount(escrow)}`)
 const job = await client.follow(jobId)
 console.log(job.reason.text, (await client.results(jobId))[0]?.outputs)

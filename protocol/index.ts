@@ -286,6 +286,7 @@ export {
   WorkerViewSchema,
   WorkerWelcomeSchema,
 } from "./messages/workers.ts"
+export { formatAmount } from "./money/amount.ts"
 export type { AuditTerms, BudgetTerms } from "./money/audit.ts"
 export { auditFee, auditPay, auditReserve, auditUnitRateUp, minAuditBudget } from "./money/audit.ts"
 export type { CollateralTerms, PriceParams } from "./money/collateral.ts"

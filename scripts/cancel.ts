@@ -1,9 +1,9 @@
 import type { Command } from "commander"
-import { formatJobId } from "#protocol"
+import { formatAmount, formatJobId } from "#protocol"
 import { action } from "./shared/action.ts"
 import { describeError } from "./shared/errors.ts"
 import { openSpender } from "./shared/openClient.ts"
-import { amount, formatAmount } from "./shared/output.ts"
+import { amount } from "./shared/output.ts"
 import { parseJobId } from "./shared/parse.ts"
 import { refundedOf } from "./shared/refund.ts"
 

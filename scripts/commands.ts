@@ -223,6 +223,13 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./coordinator.ts"),
   },
   {
+    name: "run",
+    group: operator,
+    summary: "run a file of examples/, or your own, with assay's own Node",
+    example: "assay run examples/adder/writeRun.ts /tmp/adder",
+    load: () => import("./run.ts"),
+  },
+  {
     name: "test",
     group: operator,
     summary: "run the test suite",

@@ -1,10 +1,9 @@
 import type { Command } from "commander"
 import type { Hex } from "viem"
 import { z } from "zod"
-import { bitsOf, formatBatchId, formatJobId, type JobView, JobViewSchema } from "#protocol"
+import { bitsOf, formatAmount, formatBatchId, formatJobId, type JobView, JobViewSchema } from "#protocol"
 import { action } from "./shared/action.ts"
 import { openReader } from "./shared/openClient.ts"
-import { formatAmount } from "./shared/output.ts"
 import { parseJobId } from "./shared/parse.ts"
 import { describeProgress } from "./shared/progress.ts"
 

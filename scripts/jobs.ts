@@ -1,10 +1,9 @@
 import type { Command } from "commander"
 import { z } from "zod"
-import { formatJobId, JobSummarySchema } from "#protocol"
+import { formatAmount, formatJobId, JobSummarySchema } from "#protocol"
 import { action } from "./shared/action.ts"
 import { usageError } from "./shared/errors.ts"
 import { openReader } from "./shared/openClient.ts"
-import { formatAmount } from "./shared/output.ts"
 import { parseCount } from "./shared/parse.ts"
 import { describeProgress } from "./shared/progress.ts"
 

@@ -1,10 +1,10 @@
 import Table from "cli-table3"
 import type { Command } from "commander"
 import type { Payout } from "#client"
-import { formatBatchId, formatJobId } from "#protocol"
+import { formatAmount, formatBatchId, formatJobId } from "#protocol"
 import { action } from "./shared/action.ts"
 import { openReader } from "./shared/openClient.ts"
-import { amount, formatAmount, shortHex } from "./shared/output.ts"
+import { amount, shortHex } from "./shared/output.ts"
 import { parseAddress } from "./shared/parse.ts"
 
 export function configure(command: Command): void {

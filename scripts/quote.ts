@@ -1,9 +1,10 @@
 import type { Command } from "commander"
+import { formatAmount } from "#protocol"
 import { action } from "./shared/action.ts"
 import { estimateSeconds } from "./shared/estimate.ts"
 import { addJobFlags, type JobFlags, readJobRequest } from "./shared/jobRequest.ts"
 import { openSpender } from "./shared/openClient.ts"
-import { amount, formatAmount } from "./shared/output.ts"
+import { amount } from "./shared/output.ts"
 
 export function configure(command: Command): void {
   addJobFlags(command).action(

@@ -1,10 +1,11 @@
 import type { Command } from "commander"
+import { formatAmount } from "#protocol"
 import { isLocal } from "./shared/accounts.ts"
 import { action } from "./shared/action.ts"
 import { CliError } from "./shared/errors.ts"
 import { ensureTokens } from "./shared/funds.ts"
 import { approve, balanceOf, openWallet, pairOf, send } from "./shared/money.ts"
-import { amount, formatAmount } from "./shared/output.ts"
+import { amount } from "./shared/output.ts"
 import { parseAddress, parseTokens } from "./shared/parse.ts"
 import { confirm } from "./shared/prompt.ts"
 

@@ -1,11 +1,11 @@
 import type { Command } from "commander"
-import { type MemoryTier, registryAbi } from "#protocol"
+import { formatAmount, type MemoryTier, registryAbi } from "#protocol"
 import { isLocal } from "./shared/accounts.ts"
 import { action } from "./shared/action.ts"
 import { CliError, usageError } from "./shared/errors.ts"
 import { ensureTokens } from "./shared/funds.ts"
 import { approve, balanceOf, openWallet, seatCapability, send, stakeOf } from "./shared/money.ts"
-import { amount, formatAmount } from "./shared/output.ts"
+import { amount } from "./shared/output.ts"
 import { parseGiB, parseTokens } from "./shared/parse.ts"
 import { confirm } from "./shared/prompt.ts"
 

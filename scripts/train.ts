@@ -15,14 +15,14 @@ import {
   trainedModel,
 } from "#client"
 import { createRunner, type RoundProgram, stateCommitment, trainAlone, withParameters } from "#engine"
-import { formatJobId } from "#protocol"
+import { formatAmount, formatJobId } from "#protocol"
 import { isLocal } from "./shared/accounts.ts"
 import { action, type Context } from "./shared/action.ts"
 import { writeBaseline } from "./shared/baseline.ts"
 import { CliError, usageError } from "./shared/errors.ts"
 import { ensureTokens } from "./shared/funds.ts"
 import { openSpender } from "./shared/openClient.ts"
-import { amount, formatAmount } from "./shared/output.ts"
+import { amount } from "./shared/output.ts"
 import { confirm } from "./shared/prompt.ts"
 import { readTrainConfig, type TrainConfig } from "./shared/trainConfig.ts"
 

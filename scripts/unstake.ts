@@ -1,10 +1,10 @@
 import type { Command } from "commander"
 import type { Hex } from "viem"
-import { type MemoryTier, registryAbi } from "#protocol"
+import { formatAmount, type MemoryTier, registryAbi } from "#protocol"
 import { action } from "./shared/action.ts"
 import { CliError, usageError } from "./shared/errors.ts"
 import { balanceOf, openWallet, seatCapability, send, stakeOf, type Wallet } from "./shared/money.ts"
-import { amount, formatAmount } from "./shared/output.ts"
+import { amount } from "./shared/output.ts"
 import { parseGiB, parseTokens } from "./shared/parse.ts"
 import { ownedSeats } from "./shared/seats.ts"
 

@@ -1,9 +1,10 @@
 import type { Command } from "commander"
 import { type Address, formatEther } from "viem"
+import { formatAmount } from "#protocol"
 import { action } from "./shared/action.ts"
 import { fetchCoins } from "./shared/coins.ts"
 import { balanceOf, coordinatorsOf, openWallet, pairOf, send, stakeOf } from "./shared/money.ts"
-import { amount, formatAmount } from "./shared/output.ts"
+import { amount } from "./shared/output.ts"
 import { parseAddress } from "./shared/parse.ts"
 
 type Options = { role: string; from?: string[] }

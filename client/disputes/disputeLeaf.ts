@@ -11,6 +11,7 @@ import {
   disputeGameAbi,
   type Finding,
   findHash,
+  formatAmount,
   type GameOutcome,
   type GameRecord,
   gameIdOf,
@@ -202,7 +203,7 @@ async function ensureAllowance({ chain, account, deployment }: DisputeDeps, term
     chain.readContract({ ...erc20, functionName: "allowance", args: [owner, registry] }),
   ])
   if (balance < bond) {
-    const message = `a dispute of this job needs a bond of ${bond}, and ${owner} has ${balance}: get tokens first`
+    const message = `a dispute of this job needs a bond of ${formatAmount(bond)}, and ${owner} has ${formatAmount(balance)}: get tokens first`
     throw clientError("E_BOND_SHORT", message)
   }
   if (allowed < bond) await sendCall(chain, account, { ...erc20, functionName: "approve", args: [registry, bond] })

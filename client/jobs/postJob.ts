@@ -4,6 +4,7 @@ import {
   assayTokenAbi,
   type Deployment,
   escrow as escrowOf,
+  formatAmount,
   formatJobId,
   JobSubmissionSchema,
   JobSubmittedSchema,
@@ -48,7 +49,7 @@ export async function postJob(
     args: [account.address],
   })
   if (balance < escrow) {
-    const message = `the escrow is ${escrow} and ${account.address} has ${balance}: get tokens, or lower the fee or the audit rate`
+    const message = `the escrow is ${formatAmount(escrow)} and ${account.address} has ${formatAmount(balance)}: get tokens, or lower the fee or the audit rate`
     throw clientError("E_BALANCE", message)
   }
 

@@ -1,5 +1,6 @@
 import {
   type CapabilityInfo,
+  formatAmount,
   type Info,
   type MemoryTier,
   minAuditBudget,
@@ -40,18 +41,24 @@ export function priceJob(info: Info, wishes: PriceWishes, plan: { tasks: number;
     throw clientError("E_AUDIT_RATE", `the audit rate is ${auditRate / 100} %, and must be above 0 and at most 100 %`)
   }
   if (fee < info.policy.minFee || fee === 0n) {
-    throw clientError("E_FEE", `the fee is ${fee} a task, and this coordinator takes ${info.policy.minFee} at least`)
+    throw clientError(
+      "E_FEE",
+      `the fee is ${formatAmount(fee)} a task, and this coordinator takes ${formatAmount(info.policy.minFee)} at least`,
+    )
   }
   const money = { fee, auditRate, auditRatio: AUDIT_RATIO, auditBase, maxUnits: 1 }
   const least = verdictCollateralUp(money, info.params)
   if (least > info.params.seat) {
-    const message = `a fee of ${fee} a task makes a false verdict worth more than a verifier's seat (${info.params.seat}): pay less a task, or cut the work into smaller tasks`
+    const message = `a fee of ${formatAmount(fee)} a task makes a false verdict worth more than a verifier's seat (${formatAmount(info.params.seat)}): pay less a task, or cut the work into smaller tasks`
     throw clientError("E_FEE", message)
   }
   const needed = minAuditBudget({ ...money, ...plan })
   const { auditBudget = (needed * SPARE_NUMERATOR) / SPARE_DENOMINATOR } = wishes
   if (auditBudget < needed) {
-    throw clientError("E_AUDIT_RATE", `the audits of this job can cost ${needed}, and their budget is ${auditBudget}`)
+    throw clientError(
+      "E_AUDIT_RATE",
+      `the audits of this job can cost ${formatAmount(needed)}, and their budget is ${formatAmount(auditBudget)}`,
+    )
   }
   return {
     fee,

@@ -1,7 +1,7 @@
 import { and, asc, desc, eq, inArray } from "drizzle-orm"
 import type { Logger } from "pino"
 import type { Address } from "viem"
-import { collateralUp, encodeBatchShards, type Terms, unpackRange } from "#protocol"
+import { collateralUp, encodeBatchShards, formatAmount, type Terms, unpackRange } from "#protocol"
 import { registerArtifact } from "../artifacts/access.ts"
 import type { ArtifactStore } from "../artifacts/artifactStore.ts"
 import { type Chain, lower } from "../chain/client.ts"
@@ -172,7 +172,7 @@ export function createBatcher(deps: BatcherDeps, options: BatcherOptions): Batch
     }
     if (short.has(key)) return
     short.add(key)
-    const text = `its finished shards wait: a range locks ${needed}, of which ${free} is free with this coordinator (R11)`
+    const text = `its finished shards wait: a range locks ${formatAmount(needed)}, of which ${formatAmount(free)} is free with this coordinator (R11)`
     await db.insert(events).values({ code: "WORKER_COLLATERAL", text, jobId, worker })
     log.warn({ jobId, worker, free, needed }, "collateral too short for a range")
   }

@@ -3,6 +3,7 @@ import {
   capabilityOf,
   checkTerms,
   describeCapability,
+  formatAmount,
   type JobSubmission,
   type Params,
   shardCount,
@@ -39,7 +40,10 @@ export function checkSubmission(given: CheckSubmissionParams): void {
     throw refuse("E_JOB_TERMS", problems.map(({ message }) => message).join("; "), { problems })
   }
   if (terms.fee < policy.minFee) {
-    throw refuse("E_JOB_POLICY", `the fee is ${terms.fee} a unit; this coordinator takes ${policy.minFee} or more`)
+    throw refuse(
+      "E_JOB_POLICY",
+      `the fee is ${formatAmount(terms.fee)} a unit; this coordinator takes ${formatAmount(policy.minFee)} or more`,
+    )
   }
   if (terms.coordinatorFee < policy.coordinatorFee) {
     const message = `the coordinator's fee is ${terms.coordinatorFee} a unit; this one takes ${policy.coordinatorFee} or more`

@@ -5,6 +5,7 @@ import type { Deployment } from "#protocol"
 import {
   encodeSpec,
   escrow,
+  formatAmount,
   formatJobId,
   type JobSubmission,
   jobIdOf,
@@ -118,7 +119,7 @@ async function checkUnposted({ db, policy, now }: SubmitJobDeps, account: Addres
 async function checkBalance({ view }: SubmitJobDeps, { terms }: JobSubmission): Promise<void> {
   const [balance, needed] = [await view.balanceOf(terms.requester), escrow(terms)]
   if (balance < needed) {
-    const message = `the escrow is ${needed} and the account has ${balance} of the token's smallest unit`
+    const message = `the escrow is ${formatAmount(needed)} and the account has ${formatAmount(balance)}`
     throw refuse("E_JOB_BALANCE", message, { balance: balance.toString(), escrow: needed.toString() })
   }
 }

@@ -1,4 +1,5 @@
 import { and, eq } from "drizzle-orm"
+import { formatAmount } from "#protocol"
 import { refuse } from "../errors.ts"
 import type { Db } from "../store/database.ts"
 import { batches, ranges, shards } from "../store/schema.ts"
@@ -39,10 +40,16 @@ async function explainShard(deps: ExplainJobDeps, job: JobRow, shard: ShardRow):
       return explained(shard.state === "committed" ? "TASK_COMMITTED" : "TASK_ATTESTED")
     }
     case "final":
-      return explained("TASK_PAID")
+      return explained("TASK_PAID", payOf(job, shard))
     case "void":
       return explainVoid(deps.db, shard)
   }
+}
+
+/** What its worker got for the shard; the range's sum, in one transaction, is an event. */
+function payOf({ fee }: JobRow, { shard, worker, units }: ShardRow): string | undefined {
+  if (worker === null || units === null) return undefined
+  return `shard ${shard}: ${units} units at ${formatAmount(fee)}, ${formatAmount(BigInt(units) * fee)} to ${worker}`
 }
 
 async function explainVoid(db: Db, shard: ShardRow): Promise<Explained> {

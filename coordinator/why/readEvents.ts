@@ -1,4 +1,4 @@
-import { and, desc, eq, isNull, or, type SQL } from "drizzle-orm"
+import { and, desc, eq, isNull, ne, or, type SQL } from "drizzle-orm"
 import type { Address } from "viem"
 import type { WhyEvent } from "#protocol"
 import type { Db } from "../store/database.ts"
@@ -27,7 +27,10 @@ export function taskEvents(
   const ofShard = and(eq(events.jobId, jobId), eq(events.shard, shard), ofTask)
   // A batch is told once for each of its ranges; the other workers' are not this task's story.
   const ofRange = or(isNull(events.worker), worker ? eq(events.worker, worker) : undefined)
-  const ofBatch = batchId === null ? undefined : and(eq(events.batchId, batchId), isNull(events.shard), ofTask, ofRange)
+  // Nor is what its worker earned by auditing others.
+  const ofWork = ne(events.code, "VERIFIER_PAID")
+  const ofBatch =
+    batchId === null ? undefined : and(eq(events.batchId, batchId), isNull(events.shard), ofTask, ofRange, ofWork)
   return read(db, or(ofShard, ofBatch))
 }
 

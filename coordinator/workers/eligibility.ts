@@ -3,6 +3,7 @@ import {
   capabilityOf,
   collateralUp,
   describeCapability,
+  formatAmount,
   MEMORY_TIERS,
   type Params,
   type ReasonCode,
@@ -95,6 +96,7 @@ export function refuseJob(facts: JobFacts): Refused | undefined {
     seen ||= job.jobId === jobId
   }
   if (!seen) promised += own
-  if (pair.free < promised) return refused("WORKER_COLLATERAL", `free ${pair.free}, needed ${promised}`)
+  if (pair.free < promised)
+    return refused("WORKER_COLLATERAL", `free ${formatAmount(pair.free)}, needed ${formatAmount(promised)}`)
   return undefined
 }

@@ -1,6 +1,7 @@
 import { eq } from "drizzle-orm"
 import type { Address } from "viem"
 import type { Params, WorkerHello, WorkerWelcome } from "#protocol"
+import { formatAmount } from "#protocol"
 import type { Db } from "../store/database.ts"
 import { workers } from "../store/schema.ts"
 import type { ChainView } from "./chainView.ts"
@@ -48,7 +49,9 @@ export async function whyRefused({ view, params }: Pick<HelloDeps, "view" | "par
   if (reason) return [reason]
   // Below the least that any range locks no lease can come; above it, the job decides.
   if (pair.free < params.minCollateral) {
-    return [refused("WORKER_COLLATERAL", `free ${pair.free}, needed ${params.minCollateral}`)]
+    return [
+      refused("WORKER_COLLATERAL", `free ${formatAmount(pair.free)}, needed ${formatAmount(params.minCollateral)}`),
+    ]
   }
   return []
 }

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { PublicClient } from "viem"
 import { type History, readHistory } from "#client"
-import { bitsOf, type Deployment, parseRanges, parseVerifiers, popCount } from "#protocol"
-import { formatAmount } from "../shared/output.ts"
+import { bitsOf, type Deployment, formatAmount, parseRanges, parseVerifiers, popCount } from "#protocol"
 import type { Story } from "./story.ts"
 
 const POLL_MS = 500

@@ -1,9 +1,8 @@
 import { type Address, createWalletClient, http, type LocalAccount, type PublicClient, parseEther } from "viem"
-import { assayTokenAbi, type Deployment } from "#protocol"
+import { assayTokenAbi, type Deployment, formatAmount } from "#protocol"
 import { isLocal } from "./accounts.ts"
 import type { Context } from "./action.ts"
 import { CliError } from "./errors.ts"
-import { formatAmount } from "./output.ts"
 import { transact } from "./transact.ts"
 
 const NATIVE_LOW = parseEther("10")

@@ -1,7 +1,4 @@
-import { formatUnits } from "viem"
-
-/** Tokens and native coin alike have 18 decimals. */
-const DECIMALS = 18
+import { formatAmount } from "#protocol"
 
 export type Output = {
   readonly json: boolean
@@ -52,19 +49,6 @@ export function amount<Name extends string>(name: Name, value: bigint, unit = "A
   return { [name]: value.toString(), [`${name}Formatted`]: formatAmount(value, unit) } as {
     [K in Name | `${Name}Formatted`]: string
   }
-}
-
-export function formatAmount(value: bigint, unit = "ASY"): string {
-  return `${trim(formatUnits(value, DECIMALS))} ${unit}`
-}
-
-/** Six places are enough to read; the exact figure is in the JSON. */
-function trim(text: string): string {
-  const [whole = "0", fraction = ""] = text.split(".")
-  if (fraction === "") return whole
-  const digits = whole === "0" || whole === "-0" ? Math.max(6, fraction.search(/[1-9]/) + 3) : 6
-  const short = fraction.slice(0, digits).replace(/0+$/, "")
-  return short === "" ? whole : `${whole}.${short}`
 }
 
 export function shortHex(hex: string): string {

@@ -2,8 +2,8 @@ import Table from "cli-table3"
 import pc from "picocolors"
 import { formatEther } from "viem"
 import { z } from "zod"
-import { formatBatchId, formatJobId, type WorkerEvent, WorkerEventSchema } from "#protocol"
-import { formatAmount, type Output, shortHex } from "./output.ts"
+import { formatAmount, formatBatchId, formatJobId, type WorkerEvent, WorkerEventSchema } from "#protocol"
+import { type Output, shortHex } from "./output.ts"
 
 export type WorkerTotals = {
   running: Map<string, { job: bigint; shard: number; tasks: number; since: number }>

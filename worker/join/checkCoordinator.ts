@@ -1,5 +1,6 @@
 import { type Address, isAddressEqual, zeroAddress } from "viem"
 import type { Info } from "#protocol"
+import { formatAmount } from "#protocol"
 import type { Chain } from "../chain/chain.ts"
 import { workerError } from "../errors.ts"
 
@@ -43,7 +44,7 @@ export async function standingBondReason(
     registry.read.STANDING_BOND(),
   ])
   if (amount >= needed && noticeAt === 0n) return undefined
-  const state = amount < needed ? `${amount} of ${needed}` : `leaving at ${noticeAt}`
+  const state = amount < needed ? `${formatAmount(amount)} of ${formatAmount(needed)}` : `leaving at ${noticeAt}`
   return { code: "WORKER_COORDINATOR_BOND", text: `the coordinator's standing bond is ${state} (R14)` }
 }
 

@@ -1,5 +1,6 @@
 import type { Address } from "viem"
 import type { LeaseBundle, WorkerWelcome } from "#protocol"
+import { formatAmount } from "#protocol"
 import type { ArtifactCache } from "../artifacts/cache.ts"
 import type { Chain } from "../chain/chain.ts"
 import { workerError } from "../errors.ts"
@@ -66,7 +67,7 @@ export function createCollateralCheck({
     if (read.free < collateral) {
       throw workerError(
         "WORKER_COLLATERAL",
-        `a range of this job locks ${collateral}, free with this coordinator are ${read.free} (R13)`,
+        `a range of this job locks ${formatAmount(collateral)}, free with this coordinator are ${formatAmount(read.free)} (R13)`,
         { remedy: "reserve more: `assay reserve`" },
       )
     }

@@ -1,5 +1,14 @@
 import { type Address, isAddressEqual, parseEventLogs } from "viem"
-import { auditPay, bitsOf, parseRanges, parseVerifiers, type Range, type Terms, unpackRange } from "#protocol"
+import {
+  auditPay,
+  bitsOf,
+  formatAmount,
+  parseRanges,
+  parseVerifiers,
+  type Range,
+  type Terms,
+  unpackRange,
+} from "#protocol"
 import type { BatchBook, CommittedBatch } from "../chain/batches.ts"
 import { jobOfBatch } from "../chain/batches.ts"
 import type { Chain } from "../chain/chain.ts"
@@ -116,7 +125,7 @@ async function reportPay({ chain, account, emit }: SettleDeps, pay: PayParams): 
     const credited = await creditedIn(chain, { account, coordinator, block })
     if (credited >= amount) emit({ kind: "paid", batchId, role, amount, tx })
     else {
-      const text = `the batch was finalized, but the contract credited ${credited} where ${amount} was due as ${role}`
+      const text = `the batch was finalized, but the contract credited ${formatAmount(credited)} where ${formatAmount(amount)} was due as ${role}`
       emit({ kind: "refused", code: "E_PAY_WITHHELD", text })
     }
   }

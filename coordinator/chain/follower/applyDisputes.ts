@@ -1,6 +1,6 @@
 import { and, eq, inArray } from "drizzle-orm"
 import { type Hex, zeroHash } from "viem"
-import { splitBatchId } from "#protocol"
+import { formatAmount, splitBatchId } from "#protocol"
 import { batches, demands, disputes, equivocations, jobs, ranges, rounds, samples } from "../../store/schema.ts"
 import { lower } from "../client.ts"
 import { type ApplyContext, tell } from "./context.ts"
@@ -165,7 +165,7 @@ export async function applyJury(context: ApplyContext, event: JuryEvent): Promis
     case "JurorSilent":
       return tell(context, {
         code: "JUROR_SILENT",
-        text: `a called juror stayed silent and pays ${event.args.taken} (R25)`,
+        text: `a called juror stayed silent and pays ${formatAmount(event.args.taken)} (R25)`,
         worker: event.args.juror,
       })
     case "RoundStarted":
@@ -184,7 +184,7 @@ export async function applyJury(context: ApplyContext, event: JuryEvent): Promis
     case "VerdictFalse":
       return tell(context, {
         code: "VERDICT_FALSE",
-        text: `a verdict proved false and costs ${event.args.taken} (R22)`,
+        text: `a verdict proved false and costs ${formatAmount(event.args.taken)} (R22)`,
         worker: event.args.verifier,
       })
   }
@@ -278,7 +278,7 @@ async function applyDuties(context: ApplyContext, event: DutyEvent): Promise<voi
   switch (event.eventName) {
     case "DigestFalse": {
       const { verifier, sample, taken } = event.args
-      const text = `the keyed digest of the verdict on sample ${sample} is not its verifier's own work: ${taken} lost (R21)`
+      const text = `the keyed digest of the verdict on sample ${sample} is not its verifier's own work: ${formatAmount(taken)} lost (R21)`
       return tell(context, { code: "DIGEST_FALSE", text, ...about, worker: verifier })
     }
     case "SamplesCalled": {
@@ -302,7 +302,7 @@ async function applyDuties(context: ApplyContext, event: DutyEvent): Promise<voi
     }
     case "SeatSilent": {
       const { sample, account, taken } = event.args
-      const text = `a seat that was called for sample ${sample} stayed silent and pays ${taken} (R25)`
+      const text = `a seat that was called for sample ${sample} stayed silent and pays ${formatAmount(taken)} (R25)`
       return tell(context, { code: "SEAT_SILENT", text, ...about, worker: account })
     }
   }

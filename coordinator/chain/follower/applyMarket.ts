@@ -1,8 +1,10 @@
 import { and, eq, isNull } from "drizzle-orm"
 import type { Address } from "viem"
 import {
+  auditPay,
   bitsOf,
   collateralUp,
+  formatAmount,
   maskOf,
   parseRanges,
   parseVerifiers,
@@ -46,7 +48,7 @@ export async function applyMarket(context: ApplyContext, event: MarketEvent): Pr
         .where(eq(jobs.jobId, jobId))
       return tell(context, {
         code: "JOB_REFUNDED",
-        text: `${amount} of the escrow went back to the requester (R18)`,
+        text: `${formatAmount(amount)} of the escrow went back to the requester (R18)`,
         jobId,
         data: { amount: amount.toString() },
       })
@@ -176,7 +178,7 @@ async function batchCommitted(context: ApplyContext, { batchId, batch, dataHash,
   for (const { worker, mask } of parsed) {
     await tell(context, {
       code: "BATCH_COMMITTED",
-      text: `${popCount(mask)} shards committed in batch ${batch.number}${by}; collateral ${collateral} is locked (R11)`,
+      text: `${popCount(mask)} shards committed in batch ${batch.number}${by}; collateral ${formatAmount(collateral)} is locked (R11)`,
       jobId: batch.jobId,
       batchId,
       worker,
@@ -209,7 +211,9 @@ async function batchFinalized(context: ApplyContext, args: Args<"BatchFinalized"
   const [batch] = await db.select().from(batches).where(eq(batches.batchId, batchId))
   if (!batch) return
   const paid = new Set(bitsOf(paidRanges))
-  const [job] = await db.select({ fee: jobs.fee }).from(jobs).where(eq(jobs.jobId, batch.jobId))
+  const [job] = await db.select({ terms: jobs.terms }).from(jobs).where(eq(jobs.jobId, batch.jobId))
+  if (!job) return
+  const terms = parseTerms(job.terms)
   for (const [position, word] of batch.ranges.entries()) {
     const { worker, units } = unpackRange(BigInt(word))
     context.touchPair(worker, batch.backer)
@@ -221,10 +225,10 @@ async function batchFinalized(context: ApplyContext, args: Args<"BatchFinalized"
       .update(ranges)
       .set({ paid: true })
       .where(and(eq(ranges.batchId, batchId), eq(ranges.position, position)))
-    const amount = BigInt(units) * (job?.fee ?? 0n)
+    const amount = BigInt(units) * terms.fee
     await tell(context, {
       code: "TASK_PAID",
-      text: `batch ${batch.number} is final: ${units} units pay ${amount} (R30)`,
+      text: `batch ${batch.number} is final: ${formatAmount(amount)} for ${units} units to ${lower(worker)} (R30)`,
       jobId: batch.jobId,
       batchId,
       worker,
@@ -232,15 +236,16 @@ async function batchFinalized(context: ApplyContext, args: Args<"BatchFinalized"
     })
   }
   for (const word of batch.verifiers ?? []) {
-    const { verifier, count } = parseVerifiers([BigInt(word)])[0]!
+    const { verifier, count, units } = parseVerifiers([BigInt(word)])[0]!
+    const amount = auditPay(terms, units)
     context.touchPair(verifier, context.coordinator)
     await tell(context, {
       code: "VERIFIER_PAID",
-      text: `batch ${batch.number} is final: ${count} verdicts are paid unless barred (R23)`,
+      text: `batch ${batch.number} is final: ${formatAmount(amount)} for ${count} audits to ${lower(verifier)}, unless it was barred (R23)`,
       jobId: batch.jobId,
       batchId,
       worker: verifier,
-      data: { verdicts: count },
+      data: { amount: amount.toString(), verdicts: count },
     })
   }
   context.touchPair(context.coordinator, context.coordinator)

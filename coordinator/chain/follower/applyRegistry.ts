@@ -1,5 +1,6 @@
 import { and, desc, eq } from "drizzle-orm"
 import { type Address, type Hex, hexToString } from "viem"
+import { formatAmount } from "#protocol"
 import { keys, seatCounts, seats } from "../../store/schema.ts"
 import { lower } from "../client.ts"
 import { type ApplyContext, tell } from "./context.ts"
@@ -61,7 +62,7 @@ export async function applyRegistry(context: ApplyContext, event: RegistryEvent)
       context.touchPair(account, coordinator)
       return tell(context, {
         code: "SEAT_SLASHED",
-        text: `${amount} of the seat's stake is lost (${asciiOf(reason)}), ${burned} of it burned (R12, R22)`,
+        text: `${formatAmount(amount)} of the seat's stake is lost (${asciiOf(reason)}), ${formatAmount(burned)} of it burned (R12, R22)`,
         worker: account,
         data: { amount: amount.toString(), burned: burned.toString(), reason: asciiOf(reason) },
       })
@@ -71,7 +72,7 @@ export async function applyRegistry(context: ApplyContext, event: RegistryEvent)
       context.touchPair(account, coordinator)
       return tell(context, {
         code: "REWARDED",
-        text: `${amount} of a slash (${asciiOf(reason)}) is owed (R12)`,
+        text: `${formatAmount(amount)} of a slash (${asciiOf(reason)}) is owed (R12)`,
         worker: account,
         data: { amount: amount.toString() },
       })
@@ -79,7 +80,7 @@ export async function applyRegistry(context: ApplyContext, event: RegistryEvent)
     case "Withdrawn": {
       const { account, coordinator, amount } = event.args
       context.touchPair(account, coordinator)
-      return tell(context, { code: "WITHDRAWN", text: `${amount} withdrawn (R10)`, worker: account })
+      return tell(context, { code: "WITHDRAWN", text: `${formatAmount(amount)} withdrawn (R10)`, worker: account })
     }
     case "NoticeGiven": {
       const { account, coordinator, at } = event.args
@@ -98,7 +99,7 @@ export async function applyRegistry(context: ApplyContext, event: RegistryEvent)
       const isIn = event.eventName === "Allowed"
       return tell(context, {
         code: isIn ? "ALLOWED" : "TAKEN_OUT",
-        text: `${amount} of collateral moved ${isIn ? "in" : "out"} (R13)`,
+        text: `${formatAmount(amount)} of collateral moved ${isIn ? "in" : "out"} (R13)`,
         worker: account,
         data: { amount: amount.toString() },
       })
