@@ -3,7 +3,16 @@ import { after, before, test } from "node:test"
 import { and, asc, eq } from "drizzle-orm"
 import { marketAbi } from "#protocol"
 import { batchStruct } from "../../../coordinator/batches/batchRow.ts"
-import { batches, batchPlans, jobs, outbox, ranges, shards, verdicts } from "../../../coordinator/store/schema.ts"
+import {
+  batches,
+  batchPlans,
+  events,
+  jobs,
+  outbox,
+  ranges,
+  shards,
+  verdicts,
+} from "../../../coordinator/store/schema.ts"
 import { missingArtifacts } from "../support/localChain.ts"
 import { type Market, openMarket, type Party, type PostedJob, wrong } from "../support/marketFixture.ts"
 
@@ -59,6 +68,20 @@ test("behavior: receipts become a batch that is drawn, audited, attested, paid, 
   const payees = batch!.verifiers!.length
   // 14 units of work, 7 verdicts of a unit each (a = 100 %), and a base for each verifier.
   assert.equal(earned, (14n + 7n + BigInt(payees)) * UNIT)
+  const told = await market.db
+    .select()
+    .from(events)
+    .where(and(eq(events.jobId, job.jobId), eq(events.code, "TASK_PAID")))
+  const units = [4, 4, 4, 2]
+  assert.deepEqual(
+    told.map(({ text }) => text).sort(),
+    workers
+      .map(
+        ({ address }, i) =>
+          `batch 0 is final: 0.00${units[i]} ASY for ${units[i]} units to ${address.toLowerCase()} (R30)`,
+      )
+      .sort(),
+  )
 })
 
 test("behavior: a mismatch goes to the jury by itself, the cheat loses its range, its shard is queued again", {
