@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream"
 import type { Command } from "commander"
 import { action } from "./shared/action.ts"
-import { ensureCompiled } from "./shared/compile.ts"
+import { compileTests, ensureCompiled } from "./shared/compile.ts"
 import { usageError } from "./shared/errors.ts"
 import { runSuite, suiteNames } from "./shared/suites.ts"
 import { addTallies, type Tally, tallyLine } from "./shared/tally.ts"
@@ -17,6 +17,7 @@ export function configure(command: Command): void {
       const output = out.json ? process.stderr : process.stdout
       for (const group of sideBySide(known.filter((name) => names.length === 0 || names.includes(name)))) {
         if (signal.aborted) break
+        if (group.includes("contracts")) await compileTests()
         const kept = group.map(() => new PassThrough())
         const running = group.map(async (suite, i) => {
           const started = Date.now()

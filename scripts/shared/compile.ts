@@ -21,6 +21,11 @@ export async function ensureCompiled(say: (text: string) => void): Promise<void>
   })
 }
 
+/** Compiles what only tests need: beforehand and on all cores, since end-to-end tests run beside the Solidity ones. */
+export async function compileTests(): Promise<void> {
+  await runHardhat(["build", "--quiet", "--no-contracts"])
+}
+
 function isCompiled(): boolean {
   if (!existsSync(join(ROOT, "artifacts", "contracts")) || !existsSync(stampPath)) return false
   return readFileSync(stampPath, "utf8") === sourcesHash()
