@@ -14,7 +14,7 @@ export async function ensureCompiled(say: (text: string) => void): Promise<void>
   if (isCompiled()) return
   await withLock(join(ROOT, ".assay", "compile.lock"), COMPILE_WAIT_MS, async () => {
     if (isCompiled()) return
-    say("compiling the contracts, once (a minute or two)")
+    say("compiling the contracts, once (two or three minutes)")
     await runHardhat(["build", "--quiet", "--no-tests"])
     writeFileSync(stampPath, sourcesHash())
     say("compiled")
