@@ -180,7 +180,7 @@ test("R13: no lease without free collateral for one more range than is promised,
   await service.book.flush()
   const { body } = await service.send("GET", `/v1/why/worker/${worker.address}`)
   assert.equal(body.code, "WORKER_COLLATERAL")
-  assert.match(body.reason, /free 1349, needed 1350/)
+  assert.match(body.reason, /free 0.00000000000000134 ASY, needed 0.00000000000000135 ASY/)
   service.pairs.set(worker.address, { free: 1_350n, owed: 0n, noticeAt: 0, flags: 0 })
   const bundle = await takeLease(service, worker)
   // A second lease of the same job joins the same range to come; a delivered one is a range of its own.
