@@ -12,10 +12,11 @@ export function attestMargin(attestLimit: number): number {
 
 /**
  * Seconds from the commit between which silent samples are called on chain (R20): late enough that candidates were
- * waited for, early enough that those who are called have their third of the limit before the attestation goes out.
+ * waited for, early enough that those who are called have their third of the limit before the attestation goes out. A sixth
+ * of the limit long: a coordinator that is busy for a moment must not miss it, since silent ranges are at its cost.
  */
 export function callTime(attestLimit: number): { from: number; until: number } {
   const third = Math.floor(attestLimit / 3)
   const until = attestLimit - attestMargin(attestLimit) - third
-  return { from: Math.max(1, until - Math.max(5, Math.floor(attestLimit / 12))), until }
+  return { from: Math.max(1, until - Math.floor(attestLimit / 6)), until }
 }

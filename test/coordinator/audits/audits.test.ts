@@ -3,7 +3,7 @@ import { test } from "node:test"
 import type { Address } from "viem"
 import { PAIR_SCHEME, rootFromPath, SILENT_VERDICT, treePath, unpackVerifier, verdictLeafHash } from "#protocol"
 import { assignSamples } from "../../../coordinator/audits/assign.ts"
-import { attestMargin, patienceOf } from "../../../coordinator/audits/patience.ts"
+import { attestMargin, callTime, patienceOf } from "../../../coordinator/audits/patience.ts"
 import { verdictSet } from "../../../coordinator/audits/verdictSet.ts"
 import { chooseMismatches } from "../../../coordinator/challenges/mismatch.ts"
 
@@ -17,6 +17,15 @@ test("behavior: samples are spread over those who are there; who is not heard of
   assert.deepEqual([...spread.values()], [A, B, A, B])
   assert.deepEqual([...assignSamples([{ sample: 0, candidates: [C] }], new Set([A])).values()], [C])
   assert.equal(assignSamples([{ sample: 0, candidates: [] }], new Set()).size, 0)
+})
+
+test("R20: who is called was waited for, has a third of the limit, and is not missed by a coordinator that is busy", () => {
+  for (const limit of [60, 600, 86_400]) {
+    const { from, until } = callTime(limit)
+    assert.ok(from > patienceOf(limit))
+    assert.ok(until - from >= limit / 6)
+    assert.ok(until + limit / 3 + attestMargin(limit) <= limit)
+  }
 })
 
 test("R20: three candidates can be waited for before the attestation must go out", () => {
