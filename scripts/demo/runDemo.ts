@@ -14,7 +14,7 @@ import type { Output } from "../shared/output.ts"
 import { parseAddress } from "../shared/parse.ts"
 import { freePort } from "../shared/ports.ts"
 import { settleRefund } from "../shared/refund.ts"
-import { createStack, type RunningWorker } from "../shared/stack.ts"
+import { createStack } from "../shared/stack.ts"
 import { ROOT } from "../shared/version.ts"
 import { waitForSeats } from "../shared/waitForSeats.ts"
 import { tellChain } from "./chainStory.ts"
@@ -78,14 +78,15 @@ export async function runDemo({ home, out, signal }: DemoDeps): Promise<DemoResu
     })
     story.name(cheat.account, CHEAT)
     story.tell("stake", `the ${CHEAT} is the first to stake: it skips the work and makes answers up`)
-    const honest: RunningWorker[] = []
-    for (const role of HONEST) {
-      const worker = await stack.startWorker({ role, threads: 1, seats: HONEST_SEATS })
-      story.name(worker.account, role)
-      // Staked and drawn for audits, but no leases yet: the cheat is to have the first ones.
-      worker.child.kill("SIGUSR1")
-      honest.push(worker)
-    }
+    const honest = await Promise.all(
+      HONEST.map(async (role) => {
+        const worker = await stack.startWorker({ role, threads: 1, seats: HONEST_SEATS })
+        story.name(worker.account, role)
+        // Staked and drawn for audits, but no leases yet: the cheat is to have the first ones.
+        worker.child.kill("SIGUSR1")
+        return worker
+      }),
+    )
     story.tell(
       "stake",
       `${honest.length} honest workers stake as well, ${HONEST_SEATS} seats each; ${availableParallelism()} cores for all`,
