@@ -4,6 +4,7 @@ import { type Parameter, type Runner, type Training, withParameters } from "#eng
 import type { Tensor } from "#protocol"
 import { type DecoderShape, decoderModel, LOGITS, PARAMETERS } from "../examples/adder/network.ts"
 import { meanCrossEntropy, type Samples } from "./loss.ts"
+import { xorshift } from "./xorshift.ts"
 
 /**
  * A language to model: this project's own sources, letter by letter. Unlike the adder's its loss has a floor well above
@@ -81,15 +82,12 @@ function readSources(): string {
   ).join("")
 }
 
-/** Fisher and Yates' shuffle by a fixed sequence (xorshift32). */
+/** Fisher and Yates' shuffle by a fixed sequence. */
 function shuffled(count: number): number[] {
   const places = Array.from({ length: count }, (_, i) => i)
-  let state = 12_345
+  const next = xorshift(12_345)
   for (let i = count - 1; i > 0; i--) {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    const other = Math.floor(((state >>> 0) / 2 ** 32) * (i + 1))
+    const other = Math.floor(((next() >>> 0) / 2 ** 32) * (i + 1))
     ;[places[i], places[other]] = [places[other]!, places[i]!]
   }
   return places

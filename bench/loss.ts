@@ -15,9 +15,9 @@ export async function meanCrossEntropy(
   await runner.load(model, hash)
   const length = tokens.dims[1]!
   const answer = answers.dims[1]!
-  const total = answers.dims[0]!
+  const count = answers.dims[0]!
   let sum = 0
-  for (let at = 0; at < total; at += batch) {
+  for (let at = 0; at < count; at += batch) {
     const data = tokens.data.slice(at * length, (at + batch) * length)
     const [logits] = await runner.run(hash, [{ dtype: "uint8", dims: [batch, length], data }])
     const values = elementsOf(logits!) as Float32Array
@@ -29,5 +29,5 @@ export async function meanCrossEntropy(
       sum += Math.log(row.reduce((total, value) => total + Math.exp(value - most), 0)) - (right - most)
     }
   }
-  return sum / (total * answer)
+  return sum / (count * answer)
 }

@@ -1,5 +1,6 @@
 import { type AttributeSpec, encodeElements, type NodeSpec, type ValueSpec, writeModel } from "#engine"
 import type { Tensor } from "#protocol"
+import { xorshift } from "./xorshift.ts"
 
 /** Networks of the size where a task takes tens of milliseconds, as exporters write them, with weights made by code. */
 export type BenchNetwork = { readonly model: Uint8Array; readonly input: (seed: number) => Tensor[] }
@@ -100,15 +101,12 @@ function network(name: string) {
   }
 }
 
-/** A fixed sequence of numbers around one (xorshift32): timing does not depend on them, runs should not differ by them. */
+/** A fixed sequence of numbers around one: timing does not depend on them, runs should not differ by them. */
 function noise(dims: readonly number[], seed: number, scale = 1, around = 0): Tensor {
   const values = new Float32Array(dims.reduce((product, dim) => product * dim, 1))
-  let state = Math.imul(seed, 0x9e3779b1) | 1
+  const next = xorshift(Math.imul(seed, 0x9e3779b1) | 1)
   for (let i = 0; i < values.length; i++) {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    values[i] = around + (state / 2 ** 31) * scale
+    values[i] = around + (next() / 2 ** 31) * scale
   }
   return { dtype: "float32", dims: [...dims], data: new Uint8Array(values.buffer) }
 }

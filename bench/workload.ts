@@ -13,6 +13,7 @@ import {
 } from "#engine"
 import { bundleName, inputCommitment, type LeaseBundle, type Tensor, taskSalt } from "#protocol"
 import { createHasher, type Hasher } from "../worker/hashing/hasher.ts"
+import { xorshift } from "./xorshift.ts"
 
 /** A model of dense layers and shards of tasks for it, with what a worker computes them with. */
 export type Workload = {
@@ -97,15 +98,12 @@ function denseModel(layers: number, rows: number): Uint8Array {
   })
 }
 
-/** Small numbers of a fixed sequence (xorshift32): timing does not depend on them, runs should not differ by them. */
+/** Small numbers of a fixed sequence: timing does not depend on them, runs should not differ by them. */
 function noise(dims: number[], seed: number): Tensor {
   const values = new Float32Array(dims.reduce((product, dim) => product * dim, 1))
-  let state = seed
+  const next = xorshift(seed)
   for (let i = 0; i < values.length; i++) {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    values[i] = (state / 2 ** 31) * 0.05
+    values[i] = (next() / 2 ** 31) * 0.05
   }
   return { dtype: "float32", dims, data: new Uint8Array(values.buffer) }
 }

@@ -16,7 +16,7 @@ export function configure(command: Command): void {
     .action(
       action(async (_context, _options, [file = ""]) => {
         if (!existsSync(file)) throw usageError("E_FILE_MISSING", `there is no file ${file}`)
-        const own = process.argv.slice(process.argv.indexOf(file) + 1)
+        const own = process.argv.slice(process.argv.indexOf(file, process.argv.indexOf("run")) + 1)
         const { status, error } = spawnSync(process.execPath, [...process.execArgv, file, ...own], { stdio: "inherit" })
         if (error) throw error
         process.exitCode = status ?? 1

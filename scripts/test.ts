@@ -17,7 +17,7 @@ export function configure(command: Command): void {
       const output = out.json ? process.stderr : process.stdout
       for (const group of sideBySide(known.filter((name) => names.length === 0 || names.includes(name)))) {
         if (signal.aborted) break
-        if (group.includes("contracts")) await compileTests()
+        if (group.includes("contracts")) await compileTests(out.say)
         const kept = group.map(() => new PassThrough())
         const running = group.map(async (suite, i) => {
           const started = Date.now()

@@ -96,7 +96,10 @@ export function refuseJob(facts: JobFacts): Refused | undefined {
     seen ||= job.jobId === jobId
   }
   if (!seen) promised += own
-  if (pair.free < promised)
-    return refused("WORKER_COLLATERAL", `free ${formatAmount(pair.free)}, needed ${formatAmount(promised)}`)
+  if (pair.free < promised) return tooLittle(pair.free, promised)
   return undefined
+}
+
+export function tooLittle(free: bigint, needed: bigint): Refused {
+  return refused("WORKER_COLLATERAL", `free ${formatAmount(free)}, needed ${formatAmount(needed)}`)
 }

@@ -1,11 +1,10 @@
 import { eq } from "drizzle-orm"
 import type { Address } from "viem"
 import type { Params, WorkerHello, WorkerWelcome } from "#protocol"
-import { formatAmount } from "#protocol"
 import type { Db } from "../store/database.ts"
 import { workers } from "../store/schema.ts"
 import type { ChainView } from "./chainView.ts"
-import { capabilitiesOf, refused, refuseWorker, type WorkerRow } from "./eligibility.ts"
+import { capabilitiesOf, refused, refuseWorker, tooLittle, type WorkerRow } from "./eligibility.ts"
 import type { WorkerBook } from "./workerBook.ts"
 
 export type HelloDeps = { db: Db; view: ChainView; book: WorkerBook; params: Params }
@@ -48,10 +47,6 @@ export async function whyRefused({ view, params }: Pick<HelloDeps, "view" | "par
   const reason = refuseWorker({ worker, capability, keyRegistered: owner === account, pair, at: new Date() })
   if (reason) return [reason]
   // Below the least that any range locks no lease can come; above it, the job decides.
-  if (pair.free < params.minCollateral) {
-    return [
-      refused("WORKER_COLLATERAL", `free ${formatAmount(pair.free)}, needed ${formatAmount(params.minCollateral)}`),
-    ]
-  }
+  if (pair.free < params.minCollateral) return [tooLittle(pair.free, params.minCollateral)]
   return []
 }

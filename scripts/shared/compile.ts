@@ -22,7 +22,8 @@ export async function ensureCompiled(say: (text: string) => void): Promise<void>
 }
 
 /** Compiles what only tests need: beforehand and on all cores, since end-to-end tests run beside the Solidity ones. */
-export async function compileTests(): Promise<void> {
+export async function compileTests(say: (text: string) => void): Promise<void> {
+  say("compiling the Solidity tests (at first some four minutes)")
   await runHardhat(["build", "--quiet", "--no-contracts"])
 }
 

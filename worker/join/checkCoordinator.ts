@@ -1,6 +1,5 @@
 import { type Address, isAddressEqual, zeroAddress } from "viem"
-import type { Info } from "#protocol"
-import { formatAmount } from "#protocol"
+import { formatAmount, type Info } from "#protocol"
 import type { Chain } from "../chain/chain.ts"
 import { workerError } from "../errors.ts"
 

@@ -1,6 +1,5 @@
 import type { Address } from "viem"
-import type { LeaseBundle, WorkerWelcome } from "#protocol"
-import { formatAmount } from "#protocol"
+import { formatAmount, type LeaseBundle, type WorkerWelcome } from "#protocol"
 import type { ArtifactCache } from "../artifacts/cache.ts"
 import type { Chain } from "../chain/chain.ts"
 import { workerError } from "../errors.ts"
