@@ -3,6 +3,7 @@ import { Wallet } from "ethers"
 import type { Hex } from "viem"
 import { z } from "zod"
 import { type Deployment, DeploymentSchema } from "#protocol"
+import { isBucketUrl } from "./artifacts/bucket.ts"
 import { refuse } from "./errors.ts"
 
 const MIB = 1024 ** 2
@@ -45,6 +46,8 @@ export type Config = {
   port: number
   databaseUrl?: string | undefined
   redisUrl?: string | undefined
+  /** Where artifacts are, and how much of it the data folder holds; without it the folder has them all. */
+  bucket?: { url: string; cacheBytes: number } | undefined
   logLevel: string
   operatorToken?: string | undefined
   policy: Policy
@@ -73,6 +76,8 @@ const Env = z.object({
   ASSAY_PORT: whole(8080, 0, 65_535),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  ARTIFACTS_URL: z.string().refine(isBucketUrl, "expected s3://BUCKET or s3://BUCKET/PREFIX").optional(),
+  ASSAY_ARTIFACT_CACHE_BYTES: whole(16 * 1024 * MIB, 1),
   ASSAY_LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
   ASSAY_OPERATOR_TOKEN: z
     .string()
@@ -121,6 +126,7 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
     port: e.ASSAY_PORT,
     databaseUrl: e.DATABASE_URL,
     redisUrl: e.REDIS_URL,
+    bucket: e.ARTIFACTS_URL ? { url: e.ARTIFACTS_URL, cacheBytes: e.ASSAY_ARTIFACT_CACHE_BYTES } : undefined,
     logLevel: e.ASSAY_LOG_LEVEL,
     operatorToken: e.ASSAY_OPERATOR_TOKEN,
     policy: Object.freeze({

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import { join } from "node:path"
 import type { Queue } from "bullmq"
 import { type Logger, pino } from "pino"
-import type { Address } from "viem"
+import { type Address, zeroHash } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
 import { capabilityOf, isCodedError, type Signer } from "#protocol"
 import { openArtifactStore } from "./artifacts/artifactStore.ts"
@@ -66,7 +66,7 @@ export async function startCoordinator(
     const coordinator = account.address.toLowerCase() as Address
 
     const chain = await openChain({ deployment, account, rpcUrl: config.rpcUrl })
-    // With an outside Postgres replicas may share the folder: artifacts go by their hash and never change.
+    // With an outside Postgres replicas may share the folder, or have a bucket: artifacts never change.
     const unlock = config.databaseUrl ? undefined : lockFolder(config.dataDir)
     opens("lock", async () => unlock?.())
     const database = await openDatabase({
@@ -80,7 +80,9 @@ export async function startCoordinator(
     const artifacts = await openArtifactStore({
       dir: join(config.dataDir, "artifacts"),
       minFreeBytes: limits.minFreeDiskBytes,
+      bucket: config.bucket,
     })
+    opens("artifacts", async () => artifacts.close())
     const hasher = createHasher()
     opens("hasher", hasher.close)
 
@@ -170,6 +172,7 @@ export async function startCoordinator(
           reapplyJob: services.follower.reapplyJob,
           checks: {
             queue: async () => void (await queue.waiting(capabilityOf("exact-cpu-1", 2))),
+            artifacts: async () => void (await artifacts.has(zeroHash)),
             chain: chain.check,
           },
         }),

@@ -14,7 +14,7 @@ type Options = { port: number; host: string; logLevel: string }
 export function configure(command: Command): void {
   command
     .description(
-      "Run a coordinator. DATABASE_URL and REDIS_URL name an outside Postgres and Redis; without them both are embedded.",
+      "Run a coordinator. DATABASE_URL, REDIS_URL and ARTIFACTS_URL name an outside Postgres, Redis and S3 bucket; without them all are embedded.",
     )
     .option("--port <n>", "port of the API, 0 for any free one", parsePort, 8787)
     .option("--host <address>", "address to listen on", "127.0.0.1")

@@ -15,6 +15,7 @@ import {
   taskSalt,
   type WireLeaf,
 } from "#protocol"
+import { corrupt } from "../artifacts/artifactErrors.ts"
 import { refuse } from "../errors.ts"
 import { encodeInputTree } from "../jobs/inputTree.ts"
 
@@ -121,9 +122,7 @@ async function because(code: string, what: string, check: () => Promise<void>): 
 async function readBundle({ sha256, path, bytes }: StoredFile): Promise<Map<string, Tensor>> {
   const file = await readFile(path)
   if (file.byteLength !== bytes || `0x${createHash("sha256").update(file).digest("hex")}` !== sha256) {
-    throw refuse("E_ARTIFACT_CORRUPT", `the artifact ${sha256} is damaged on the coordinator's disk: upload it again`, {
-      sha256,
-    })
+    throw corrupt(sha256)
   }
   const tensors = new Map<string, Tensor>()
   for (const { name, tensor } of decodeBundle(file)) {

@@ -1,6 +1,7 @@
 import { fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import type { Hex } from "viem"
+import { corrupt } from "../artifacts/artifactErrors.ts"
 import { refuse } from "../errors.ts"
 import type { InspectedModel, InspectReply } from "./inspectChild.ts"
 
@@ -34,10 +35,7 @@ export function createInspector({
     try {
       const model = await inspectOnce(path, timeoutMs, heapMiB)
       if (model.sha256 !== sha256) {
-        throw refuse(
-          "E_ARTIFACT_CORRUPT",
-          `the artifact ${sha256} is damaged on the coordinator's disk: upload it again`,
-        )
+        throw corrupt(sha256)
       }
       if (known.size >= MOST_KNOWN) known.delete(known.keys().next().value as Hex)
       known.set(sha256, model)

@@ -76,18 +76,20 @@ export async function submitJob(
     await checkArtifacts(deps, account, spec)
     checkModel(
       submission,
-      await deps.inspect({ path: deps.artifacts.path(spec.model.sha256), sha256: spec.model.sha256 }),
+      await deps.inspect({ path: await deps.artifacts.file(spec.model.sha256), sha256: spec.model.sha256 }),
     )
     const { root, tree } = await deps.hasher.checkInputs({
       jobSalt,
       tasks: terms.tasks,
       shardSize: terms.shardSize,
       ports: spec.model.inputs,
-      bundles: spec.shards.map((shard) => ({
-        sha256: shard.inputs,
-        path: deps.artifacts.path(shard.inputs),
-        bytes: shard.bytes,
-      })),
+      bundles: await Promise.all(
+        spec.shards.map(async ({ inputs, bytes }) => ({
+          sha256: inputs,
+          path: await deps.artifacts.file(inputs),
+          bytes,
+        })),
+      ),
     })
     if (root !== terms.inputs) {
       throw refuse("E_JOB_INPUTS_ROOT", "terms.inputs does not follow from the uploaded inputs and the job salt", {

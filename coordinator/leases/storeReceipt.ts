@@ -17,7 +17,7 @@ export type StoreReceiptDeps = {
   domain: TypedDataDomain
   view: Pick<ChainView, "accountOf">
   contexts: JobContexts
-  artifacts: Pick<ArtifactStore, "path" | "size">
+  artifacts: Pick<ArtifactStore, "file" | "size">
   hasher: Pick<Hasher, "checkReceipt">
   now: () => number
 }
@@ -70,7 +70,7 @@ export async function storeReceipt(
     ports: job.spec.model.outputs,
     inputCommitments: Array.from({ length: count }, (_, i) => job.inputs.commitment(first + i)),
     leaves,
-    outputs: { sha256: outputs, path: artifacts.path(outputs), bytes },
+    outputs: { sha256: outputs, path: await artifacts.file(outputs), bytes },
     shardRoot: receipt.shardRoot,
     units: Number(receipt.units),
   })

@@ -25,6 +25,7 @@ export const HTTP_ERRORS = {
   E_ARTIFACT_TOO_LARGE: { status: 413, remedy: "/v1/info names the limit." },
   E_ARTIFACT_HASH: { status: 422, remedy: "The bytes do not have the hash of the path; upload them again." },
   E_ARTIFACT_CORRUPT: { status: 503, remedy: "Upload the artifact again: the coordinator's copy is damaged." },
+  E_ARTIFACT_STORE: { status: 503, remedy: "The coordinator cannot reach its bucket; try again later." },
   E_QUOTA: { status: 429, remedy: "Post the jobs that were submitted, or wait; the details name the limit." },
   // jobs
   E_JOB_UNKNOWN: { status: 404, remedy: "Check the job id and the coordinator's URL." },

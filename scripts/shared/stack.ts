@@ -22,7 +22,7 @@ export type RunningWorker = WorkerPlan & { account: string; child: Child }
 export type StackDeps = {
   home: Home
   host?: string
-  /** DATABASE_URL and REDIS_URL for the coordinator, and what else its processes should find. */
+  /** DATABASE_URL, REDIS_URL and ARTIFACTS_URL for the coordinator, and what else its processes should find. */
   env?: Record<string, string | undefined>
   say: (text: string) => void
   /** Its abort stops everything, and with it whatever waits for one of the processes. */

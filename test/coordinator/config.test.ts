@@ -30,6 +30,7 @@ test("behavior: what is not set has a default, and empty means not set", async (
   assert.equal(config.rpcUrl, DEPLOYMENT.rpcUrl)
   assert.equal(config.port, 0)
   assert.equal(config.redisUrl, undefined)
+  assert.equal(config.bucket, undefined)
   assert.equal(config.dataDir, dir)
   assert.equal(config.sessionKey, KEY)
   assert.equal(config.deployment.params.minCollateral, 1_000n)
@@ -41,11 +42,19 @@ test("error: a variable that is missing or wrong is named, all of them at once",
   assert.throws(() => parseConfig({}), says(/ASSAY_DEPLOYMENT.*ASSAY_DATA_DIR/))
   assert.throws(() => parseConfig({ ...env, ASSAY_PORT: "99999" }), says(/ASSAY_PORT/))
   assert.throws(() => parseConfig({ ...env, DATABASE_URL: "mysql://x" }), says(/DATABASE_URL/))
+  for (const url of ["https://bucket", "s3://", "s3://B", "s3://bucket/a b", "s3://bucket/?x=1"])
+    assert.throws(() => parseConfig({ ...env, ARTIFACTS_URL: url }), says(/ARTIFACTS_URL/), url)
   assert.throws(() => parseConfig({ ...env, ASSAY_COORDINATOR_KEY: "0x12" }), says(/ASSAY_COORDINATOR_KEY/))
   assert.throws(() => parseConfig({ ...env, ASSAY_COORDINATOR_KEY: undefined }), says(/ASSAY_COORDINATOR_KEY/))
   assert.throws(() => parseConfig({ ...env, ASSAY_DEPLOYMENT: "/nowhere" }), says(/ASSAY_DEPLOYMENT.*deploy first/))
   assert.throws(() => parseConfig({ ...env, ASSAY_LEASE_SECONDS: "61" }), says(/ASSAY_LEASE_SECONDS.*R14/))
   assert.throws(() => parseConfig({ ...env, ASSAY_MIN_FEE: "1.5" }), says(/ASSAY_MIN_FEE/))
+})
+
+test("behavior: artifacts go to the bucket that is named, or to the data folder", async (t) => {
+  const { env } = await environment(t)
+  for (const url of ["s3://bucket", "s3://my.bucket-1/", "s3://bucket/some/place"])
+    assert.equal(parseConfig({ ...env, ARTIFACTS_URL: url }).bucket?.url, url)
 })
 
 test("behavior: the key may come from a keystore; a wrong password is said so", async (t) => {

@@ -2,5 +2,5 @@ import { scenarios } from "./support/scenarios.ts"
 
 scenarios({
   stores: "embedded stores",
-  open: async () => ({ env: { DATABASE_URL: "", REDIS_URL: "" }, close: async () => {} }),
+  open: async () => ({ env: { DATABASE_URL: "", REDIS_URL: "", ARTIFACTS_URL: "" }, close: async () => {} }),
 })

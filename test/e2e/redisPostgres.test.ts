@@ -1,14 +1,21 @@
-import { postgresMissing, redisMissing, startPostgres, startRedis } from "../coordinator/support/servers.ts"
+import {
+  postgresMissing,
+  redisMissing,
+  startBucket,
+  startPostgres,
+  startRedis,
+} from "../coordinator/support/servers.ts"
 import { scenarios } from "./support/scenarios.ts"
 
 scenarios({
-  stores: "Redis and Postgres",
+  stores: "Redis, Postgres and a bucket",
   skip: redisMissing() ?? postgresMissing(),
   open: async () => {
-    const [redis, postgres] = [await startRedis(), await startPostgres()]
+    const [redis, postgres, bucket] = [await startRedis(), await startPostgres(), await startBucket()]
     return {
-      env: { DATABASE_URL: postgres.url, REDIS_URL: redis.url },
+      env: { DATABASE_URL: postgres.url, REDIS_URL: redis.url, ARTIFACTS_URL: bucket.url, ...bucket.env },
       close: async () => {
+        await bucket.stop()
         await redis.stop()
         await postgres.stop()
       },

@@ -24,7 +24,7 @@ async function age({ db, artifacts }: Service, seconds: number, hashes: readonly
   const then = new Date(Date.now() - seconds * 1000)
   for (const sha256 of hashes) {
     await db.update(artifactRows).set({ createdAt: then }).where(eq(artifactRows.sha256, sha256))
-    await utimes(artifacts.path(sha256), then, then)
+    await utimes(await artifacts.file(sha256), then, then)
   }
 }
 

@@ -3,6 +3,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs
 import { createConnection, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 
 /** A server that a test started for itself; or why it could not. */
 export type OwnServer = { url: string; stop(): Promise<void> }
@@ -54,6 +55,37 @@ export async function startPostgres(): Promise<OwnServer> {
   // SIGINT: Postgres disconnects its clients and stops at once.
   return { url, stop: () => stop(child, dir, "SIGINT") }
 }
+
+export type OwnBucket = OwnServer & {
+  /** What the AWS SDK needs to find it. */
+  env: Record<string, string>
+  /** Where the server keeps the objects of the bucket. */
+  dir: string
+}
+
+/** An S3 server with one empty bucket. It is a development dependency, so it is never missing. */
+export async function startBucket(): Promise<OwnBucket> {
+  const port = await freePort()
+  const dir = mkdtempSync(join(tmpdir(), "assay-bucket-"))
+  const options = { address: "127.0.0.1", port, directory: dir, silent: true, configureBuckets: [{ name: "assay" }] }
+  // It comes without a program to start, and shall not share a thread with the test.
+  const program = `new (require(${JSON.stringify(S3_SERVER)}))(${JSON.stringify(options)}).run()`
+  const child = spawn(process.execPath, ["--eval", program], { stdio: "ignore", cwd: dir })
+  await listening(port, child)
+  return {
+    url: "s3://assay/artifacts",
+    env: {
+      AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${port}`,
+      AWS_REGION: "us-east-1",
+      AWS_ACCESS_KEY_ID: "S3RVER",
+      AWS_SECRET_ACCESS_KEY: "S3RVER",
+    },
+    dir: join(dir, "assay"),
+    stop: () => stop(child, dir, "SIGTERM"),
+  }
+}
+
+const S3_SERVER = fileURLToPath(import.meta.resolve("@20minutes/s3rver"))
 
 async function accepting(url: string): Promise<void> {
   const { default: pg } = await import("pg")

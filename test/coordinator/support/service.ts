@@ -97,20 +97,26 @@ export type ServiceOptions = {
   operatorToken?: string
   redisUrl?: string
   databaseUrl?: string
+  /** An `s3://` URL; the artifacts are in `dir` without it. */
+  bucketUrl?: string
 }
 
 /**
  * The service half of a coordinator on real stores, behind the seam to the chain: what the chain would answer is set
  * by the test, and time is the test's.
  */
-export async function startService({ dir, operatorToken, redisUrl, databaseUrl, ...given }: ServiceOptions) {
+export async function startService({ dir, operatorToken, redisUrl, databaseUrl, bucketUrl, ...given }: ServiceOptions) {
   const policy = { ...POLICY, ...given.policy }
   const limits = { ...LIMITS, ...given.limits }
   const database = await openDatabase({ databaseUrl, databaseDir: join(dir, "database") })
   const { db } = database
   const errors: Error[] = []
   const queue = await openQueue({ database, redisUrl, databaseUrl, onError: (error) => void errors.push(error) })
-  const artifacts = await openArtifactStore({ dir: join(dir, "artifacts"), minFreeBytes: limits.minFreeDiskBytes })
+  const artifacts = await openArtifactStore({
+    dir: join(dir, "artifacts"),
+    minFreeBytes: limits.minFreeDiskBytes,
+    bucket: bucketUrl ? { url: bucketUrl, cacheBytes: 1 << 24 } : undefined,
+  })
   const hasher = createHasher()
   const log = pino({ level: process.env.TEST_LOG ?? "silent" })
   const domain: TypedDataDomain = marketDomain({ chainId: 31_337, market: DEPLOYMENT.contracts.market })

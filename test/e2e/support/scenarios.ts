@@ -12,7 +12,7 @@ export type ScenarioParams = {
   /** Named in the titles. */
   stores: string
   skip?: string | undefined
-  /** DATABASE_URL and REDIS_URL, once their servers run. */
+  /** DATABASE_URL, REDIS_URL and ARTIFACTS_URL, once their servers run. */
   open(): Promise<{ env: Record<string, string | undefined>; close(): Promise<void> }>
 }
 
