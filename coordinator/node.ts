@@ -76,7 +76,7 @@ export async function startCoordinator(
     })
     opens("database", database.close)
     const { db } = database
-    await bindDeployment(db, deployment)
+    await bindDeployment(db, deployment, coordinator)
     const artifacts = await openArtifactStore({
       dir: join(config.dataDir, "artifacts"),
       minFreeBytes: limits.minFreeDiskBytes,

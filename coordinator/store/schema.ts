@@ -14,6 +14,8 @@ export const deployment = pgTable("deployment", {
   market: address("market").notNull(),
   genesisHash: hex("genesis_hash").notNull(),
   deployedBlock: count("deployed_block").notNull(),
+  /** Whose jobs, bonds and promises the rows are. */
+  coordinator: address("coordinator"),
   createdAt: when("created_at").notNull().defaultNow(),
 })
 

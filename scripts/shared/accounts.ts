@@ -31,7 +31,12 @@ export async function openKey(context: Context, role: Role): Promise<OpenKey> {
   const key = randomKey()
   const password = await newPassword(context, name)
   const strength = isLocal(context) ? "throwaway" : "full"
-  const stored = await writeKey({ dir: context.home.keys, name, key, password, strength })
+  const stored = await writeKey({ dir: context.home.keys, name, key, password, strength }).catch((error) => {
+    // Two that were started at once have one key between them.
+    if (error instanceof CliError && error.code === "E_KEY_EXISTS") return undefined
+    throw error
+  })
+  if (!stored) return openKey(context, role)
   if (!isLocal(context)) context.out.say(`made a new key for ${role}: ${stored.address}, kept in ${stored.path}`)
   return { stored, key, account: privateKeyToAccount(key), made: true }
 }

@@ -1,5 +1,15 @@
 import { randomBytes } from "node:crypto"
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs"
 import { basename, join } from "node:path"
 import { type Address, getAddress, type Hex } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
@@ -48,20 +58,28 @@ export type WriteKeyParams = { dir: string; name: string; key: Hex; password: st
 /** Never overwrites: a key that is lost is money that is lost. */
 export async function writeKey({ dir, name, key, password, strength }: WriteKeyParams): Promise<StoredKey> {
   const path = keyPath(dir, name)
-  if (existsSync(path))
-    throw new CliError("E_KEY_EXISTS", `${path} exists: choose another name, or move that file away`)
+  const taken = () => new CliError("E_KEY_EXISTS", `${path} exists: choose another name, or move that file away`)
+  if (existsSync(path)) throw taken()
   const { encryptKeystoreJson } = await import("ethers")
   const address = privateKeyToAccount(key).address
   const scrypt = strength === "throwaway" ? THROWAWAY_SCRYPT : FULL_SCRYPT
   const json = await encryptKeystoreJson({ address, privateKey: key }, password, { scrypt })
-  const draft = `${path}.${process.pid}.part`
+  const draft = `${path}.${randomBytes(4).toString("hex")}.part`
   const file = openSync(draft, "wx", 0o600)
   try {
     writeSync(file, json)
+    fsyncSync(file)
   } finally {
     closeSync(file)
   }
-  renameSync(draft, path)
+  try {
+    // Unlike a rename it fails if another process made the key meanwhile.
+    linkSync(draft, path)
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === "EEXIST" ? taken() : error
+  } finally {
+    rmSync(draft)
+  }
   return { name, address, path }
 }
 

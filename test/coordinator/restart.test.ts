@@ -1,10 +1,11 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { eq } from "drizzle-orm"
+import type { Address } from "viem"
 import { z } from "zod"
 import { leaseHash, ReceiptSubmissionSchema } from "#protocol"
 import { bindDeployment } from "../../coordinator/store/bindDeployment.ts"
-import { shards } from "../../coordinator/store/schema.ts"
+import { deployment as deploymentRow, shards } from "../../coordinator/store/schema.ts"
 import { ownFolder } from "./support/folder.ts"
 import { askLease, compute, openJob, readyWorker, signReceipt, takeLease } from "./support/job.ts"
 import { postgresMissing, redisMissing, startPostgres, startRedis } from "./support/servers.ts"
@@ -84,13 +85,18 @@ test("behavior: nothing is lost over a restart, nor with Redis emptied in betwee
   await takeLease(service, worker)
 })
 
-test("error: a database of another deployment is refused by name", async (t) => {
+test("error: a database of another deployment or coordinator is refused by name", async (t) => {
   const service = await startService({ dir: await ownFolder(t) })
   t.after(() => service.close())
-  await bindDeployment(service.db, DEPLOYMENT)
-  await bindDeployment(service.db, DEPLOYMENT)
-  await assert.rejects(
-    bindDeployment(service.db, { ...DEPLOYMENT, genesisHash: `0x${"8".repeat(64)}` }),
-    (error: { code: string }) => error.code === "E_WRONG_DEPLOYMENT",
-  )
+  const bind = (deployment = DEPLOYMENT, coordinator = ME) => bindDeployment(service.db, deployment, coordinator)
+  await bind()
+  await bind()
+  await assert.rejects(bind({ ...DEPLOYMENT, genesisHash: `0x${"8".repeat(64)}` }), { code: "E_WRONG_DEPLOYMENT" })
+  await assert.rejects(bind(DEPLOYMENT, `0x${"e".repeat(40)}`), { code: "E_WRONG_COORDINATOR" })
+  // One that is older than the column belongs to who opens it first.
+  await service.db.update(deploymentRow).set({ coordinator: null })
+  await bind()
+  await assert.rejects(bind(DEPLOYMENT, `0x${"e".repeat(40)}`), { code: "E_WRONG_COORDINATOR" })
 })
+
+const ME: Address = `0x${"c".repeat(40)}`

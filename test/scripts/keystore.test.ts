@@ -1,5 +1,5 @@
 import assert from "node:assert/strict"
-import { readFile, stat } from "node:fs/promises"
+import { readdir, readFile, stat } from "node:fs/promises"
 import { test } from "node:test"
 import { privateKeyToAccount } from "viem/accounts"
 import { keyPath, listKeys, randomKey, readKey, writeKey } from "../../scripts/shared/keystore.ts"
@@ -29,6 +29,17 @@ test("error: a key is never overwritten", async (t) => {
   const before = await readFile(path, "utf8")
   await assert.rejects(writeKey({ ...params, key: randomKey() }), { code: "E_KEY_EXISTS" })
   assert.equal(await readFile(path, "utf8"), before)
+})
+
+test("behavior: of two that make one key at once one wins, and the file is its", async (t) => {
+  const dir = await tempDir(t)
+  const params = { dir, name: "a", password: "p", strength: "throwaway" } as const
+  const keys = Array.from({ length: 8 }, randomKey)
+  const made = await Promise.allSettled(keys.map((key) => writeKey({ ...params, key })))
+  const winners = made.flatMap(({ status }, i) => (status === "fulfilled" ? [keys[i]] : []))
+  assert.equal(winners.length, 1)
+  assert.equal(await readKey(keyPath(dir, "a"), "p"), winners[0])
+  assert.deepEqual(await readdir(dir), ["a.json"], "no draft stays")
 })
 
 test("behavior: a key with money elsewhere than on a throwaway chain has the full scrypt", async (t) => {
