@@ -1,9 +1,9 @@
 import { PassThrough } from "node:stream"
 import type { Command } from "commander"
 import { action } from "./shared/action.ts"
-import { compileTests, ensureCompiled } from "./shared/compile.ts"
+import { ensureCompiled } from "./shared/compile.ts"
 import { usageError } from "./shared/errors.ts"
-import { runSuite, suiteNames } from "./shared/suites.ts"
+import { lanesOf, runSuite, type SuiteName, suiteNames } from "./shared/suites.ts"
 import { addTallies, type Tally, tallyLine } from "./shared/tally.ts"
 
 export function configure(command: Command): void {
@@ -13,24 +13,16 @@ export function configure(command: Command): void {
       const unknown = names.find((name) => !known.includes(name))
       if (unknown) throw usageError("E_UNKNOWN_SUITE", `there is no suite '${unknown}': there are ${known.join(", ")}`)
       await ensureCompiled(out.say)
-      const results: ({ suite: string; seconds: number } & Tally)[] = []
       const output = out.json ? process.stderr : process.stdout
-      for (const group of sideBySide(known.filter((name) => names.length === 0 || names.includes(name)))) {
-        if (signal.aborted) break
-        if (group.includes("contracts")) await compileTests(out.say)
-        const kept = group.map(() => new PassThrough())
-        const running = group.map(async (suite, i) => {
-          const started = Date.now()
-          const tally = await runSuite(suite, kept[i]!).finally(() => kept[i]!.end())
-          return { suite, ...tally, seconds: (Date.now() - started) / 1000 }
-        })
-        // Side by side they run, but one after the other they are read.
-        for (const [i, suite] of group.entries()) {
-          out.say(`\n== ${suite}`)
-          for await (const text of kept[i]!) output.write(text)
-        }
-        results.push(...(await Promise.all(running)))
+      const suites = known.filter((name) => names.length === 0 || names.includes(name))
+      const kept = new Map(suites.map((suite) => [suite, new PassThrough()]))
+      const running = Promise.all(lanesOf(suites).map((lane) => runLane(lane, kept, signal)))
+      // Side by side they run, but one after the other they are read.
+      for (const [suite, text] of kept) {
+        out.say(`\n== ${suite}`)
+        for await (const piece of text) output.write(piece)
       }
+      const results = (await running).flat()
       const total = addTallies(results)
       out.result({ suites: results, ...total }, () =>
         [
@@ -44,10 +36,25 @@ export function configure(command: Command): void {
   )
 }
 
-/** End-to-end tests wait for clocks most of the time; the Solidity tests keep one core busy meanwhile. */
-function sideBySide(suites: readonly string[]): string[][] {
-  const isOfPair = (suite: string) => suite === "e2e" || suite === "contracts"
-  const pair = suites.filter(isOfPair)
-  const alone = suites.filter((suite) => !isOfPair(suite)).map((suite) => [suite])
-  return pair.length === 0 ? alone : [...alone, pair]
+type Result = { suite: SuiteName; seconds: number } & Tally
+
+async function runLane(
+  lane: readonly SuiteName[],
+  outputs: ReadonlyMap<SuiteName, PassThrough>,
+  signal: AbortSignal,
+): Promise<Result[]> {
+  const results: Result[] = []
+  for (const suite of lane) {
+    const output = outputs.get(suite)!
+    const started = Date.now()
+    if (!signal.aborted) {
+      const tally = await runSuite(suite, output).catch((error: Error): Tally => {
+        output.write(`${error.message}\n`)
+        return { passed: 0, failed: 1, skipped: 0 }
+      })
+      results.push({ suite, ...tally, seconds: (Date.now() - started) / 1000 })
+    }
+    output.end()
+  }
+  return results
 }

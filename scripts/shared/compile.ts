@@ -21,10 +21,9 @@ export async function ensureCompiled(say: (text: string) => void): Promise<void>
   })
 }
 
-/** Compiles what only tests need: beforehand and on all cores, since end-to-end tests run beside the Solidity ones. */
-export async function compileTests(say: (text: string) => void): Promise<void> {
-  say("compiling the Solidity tests (at first some four minutes)")
-  await runHardhat(["build", "--quiet", "--no-contracts"])
+/** Compiles what only tests need, on all cores; flags of Node may keep it from the way of what runs beside it. */
+export async function compileTests(nodeFlags: readonly string[]): Promise<void> {
+  await runHardhat(["build", "--quiet", "--no-contracts"], nodeFlags)
 }
 
 function isCompiled(): boolean {
@@ -48,11 +47,14 @@ function sourcesHash(): string {
   return hash.digest("hex")
 }
 
-function runHardhat(args: string[]): Promise<void> {
+function runHardhat(args: readonly string[], nodeFlags: readonly string[] = []): Promise<void> {
   const cli = join(ROOT, "node_modules", "hardhat", "dist", "src", "cli.js")
   return new Promise((resolve, reject) => {
     let output = ""
-    const child = spawn(process.execPath, [cli, ...args], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] })
+    const child = spawn(process.execPath, [...nodeFlags, cli, ...args], {
+      cwd: ROOT,
+      stdio: ["ignore", "pipe", "pipe"],
+    })
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         output += text
