@@ -48,10 +48,12 @@ export function writeModel(spec: ModelSpec): Uint8Array {
   writer.uint32(tag(1, VARINT)).int64(spec.irVersion ?? 8)
   writer.uint32(tag(2, BYTES)).string("assay")
   embed(writer, 7, (graph) => writeGraph(graph, spec))
-  embed(writer, 8, (opset) => {
-    opset.uint32(tag(1, BYTES)).string("")
-    opset.uint32(tag(2, VARINT)).int64(spec.opset ?? 17)
-  })
+  const others = new Set(spec.nodes.flatMap(({ domain }) => (domain ? [domain] : [])))
+  for (const domain of ["", ...others])
+    embed(writer, 8, (opset) => {
+      opset.uint32(tag(1, BYTES)).string(domain)
+      opset.uint32(tag(2, VARINT)).int64(domain === "" ? (spec.opset ?? 17) : 1)
+    })
   for (const [key, value] of Object.entries(spec.metadata ?? {})) writeMetadata(writer, key, value)
   return writer.finish()
 }

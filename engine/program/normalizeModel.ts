@@ -22,7 +22,7 @@ import type { Runner } from "../run/runner.ts"
 import { type Builder, createBuilder, type Value } from "./builder.ts"
 import { attributesOf, compileProgram, isProgram, PROGRAM_OPSET } from "./compileProgram.ts"
 import { floatRemedy } from "./lower/elementwise.ts"
-import { LOWERINGS } from "./lower/index.ts"
+import { loweringOf } from "./lower/index.ts"
 import { LowerRefusal } from "./lower/lowering.ts"
 import { createOps } from "./ops.ts"
 import { NotPrimitive, PROGRAM_TYPES } from "./primitive.ts"
@@ -148,7 +148,7 @@ async function lower(
   node: OnnxNode,
   inputs: readonly (Value | undefined)[],
 ): Promise<readonly Value[]> {
-  const rule = node.domain === "" || node.domain === "com.microsoft" ? LOWERINGS[node.op] : undefined
+  const rule = loweringOf(node)
   const constant = inputs.every((input) => !input || input.constant)
   try {
     const wide = inputs.find((input) => input && !PROGRAM_TYPES.has(input.dtype))

@@ -3,7 +3,7 @@ import { nodeLabel } from "../model/marketRules.ts"
 import type { OnnxModel, OnnxNode } from "../onnx/types.ts"
 import type { Value } from "../program/builder.ts"
 import { PROGRAM_OPSET } from "../program/compileProgram.ts"
-import { LOWERINGS } from "../program/lower/index.ts"
+import { loweringOf } from "../program/lower/index.ts"
 import { LowerRefusal } from "../program/lower/lowering.ts"
 import type { Ops } from "../program/ops.ts"
 import { NotPrimitive } from "../program/primitive.ts"
@@ -64,7 +64,7 @@ function lowered(o: Ops, node: OnnxNode, inputs: readonly (Value | undefined)[],
       op: node.op,
       cause,
     })
-  const rule = node.domain === "" || node.domain === "com.microsoft" ? LOWERINGS[node.op] : undefined
+  const rule = loweringOf(node)
   if (!rule) throw refused("it has no exact meaning yet", "replace it by simpler operators")
   try {
     return rule({ o, node, inputs, opset })

@@ -16,11 +16,6 @@ export const products: Readonly<Record<string, Lower>> = {
     const beta = float(l, "beta", 1)
     return [c && beta !== 0 ? o.add(product, scaled(o, c, beta)) : product]
   },
-  FusedMatMul: (l) => {
-    const { o } = l
-    const flip = (x: Value, name: string) => (int(l, name, 0) === 1 ? swapped(o, x) : x)
-    return [o.matMul(flip(input(l, 0), "transA"), scaled(o, flip(input(l, 1), "transB"), float(l, "alpha", 1)))]
-  },
   Softmax: (l) => softmaxLike(l, softmax),
   LogSoftmax: (l) => softmaxLike(l, logSoftmax),
   Hardmax: (l) =>
@@ -86,6 +81,10 @@ export const products: Readonly<Record<string, Lower>> = {
     const rows = o.reshape(last, [product(last.dims.slice(0, -1)), n])
     return [o.axisBack(o.reshape(o.matMul(rows, o.vector(ones, [n, n])), last.dims), axis)]
   },
+}
+
+export function rootMeanSquareLast(o: Ops, x: Value, epsilon: number): Value {
+  return o.div(x, o.sqrt(o.add(o.meanLast(o.mul(x, x)), o.scalar(epsilon))))
 }
 
 export function scaled(o: Ops, x: Value, by: number): Value {
@@ -169,8 +168,7 @@ function rootMeanSquare(l: Lowering): Value {
   const x = input(l, 0)
   if (axisOf(int(l, "axis", -1), x.dims.length) !== x.dims.length - 1)
     refuse("it normalizes more than the last axis", "reshape around it")
-  const square = o.meanLast(o.mul(x, x))
-  return affine(o, o.div(x, o.sqrt(o.add(square, o.scalar(float(l, "epsilon", 1e-5))))), l.inputs[1], undefined)
+  return affine(o, rootMeanSquareLast(o, x, float(l, "epsilon", 1e-5)), l.inputs[1], undefined)
 }
 
 /** Over any axes: moved to the end, flattened into one, and put back. */

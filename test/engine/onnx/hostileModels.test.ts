@@ -135,6 +135,9 @@ test("error: an operator of an unknown domain", () =>
     "E_MODEL_UNSUPPORTED_OP",
     /Mine/,
   ))
+for (const op of ["constructor", "__proto__", "toString"])
+  test(`attack: an operator named ${op} is unknown like any other`, () =>
+    refused(oneNode(op), "E_MODEL_UNSUPPORTED_OP", new RegExp(op)))
 test("error: shapes that do not fit together", () =>
   refused(change({ initializers: { w1: ramp([5, 8]), w2: ramp([8, 3]) } }), "E_MODEL_REJECTED", /first/))
 test("error: a model above the size limit", async () => {

@@ -20,6 +20,7 @@ after(() => runner.close())
 type Input = readonly number[] | { dtype: Dtype; dims: readonly number[]; low?: number; high?: number }
 type Case = {
   op: string
+  domain?: string
   /** Dims of what the model takes: x0, x1, ... float32 between -scale and scale unless stated. */
   inputs: readonly Input[]
   /** By position; what is not listed is the next of `inputs`. */
@@ -27,7 +28,7 @@ type Case = {
   attributes?: Readonly<Record<string, AttributeSpec>>
   scale?: number
   positive?: boolean
-  outputs?: readonly { dtype: Dtype; dims: readonly number[] }[]
+  outputs?: readonly ({ dtype: Dtype; dims: readonly number[] } | "")[]
   opset?: number
 }
 
@@ -87,7 +88,205 @@ const rnn = (
   ...more,
 })
 
+const MICROSOFT = "com.microsoft"
+const fused = (op: string, inputs: Case["inputs"], out: Case["outputs"], more: Partial<Case> = {}): Case => ({
+  op,
+  domain: MICROSOFT,
+  inputs,
+  outputs: out,
+  ...more,
+})
+const int32s = (...values: number[]): Tensor => tensor("int32", [values.length], values)
+/** Cosines and sines of the angles of eight positions, half a head's depth of four or eight. */
+const angles = (half: number): { cos: Tensor; sin: Tensor } => {
+  const of = (f: (x: number) => number) =>
+    tensor(
+      "float32",
+      [8, half],
+      Array.from({ length: 8 * half }, (_, e) => f(Math.floor(e / half) / 10 ** ((e % half) / half))),
+    )
+  return { cos: of(Math.cos), sin: of(Math.sin) }
+}
+const { cos: COS, sin: SIN } = angles(4)
+const WIDE = angles(8)
+const quantity = (low = 0, high = 255): Input => of("uint8", [2, 4, 6], low, high)
+const scaleOf = scalar(0.02)
+const zeroOf = byte(120)
+
+/** Of onnxruntime itself: what its optimizer and quantizer write. */
+const FUSED: Case[] = [
+  fused("Gelu", [X], float(...X), { scale: 4 }),
+  fused("BiasGelu", [X, [8]], float(...X), { scale: 4 }),
+  fused("FastGelu", [X, [8]], float(...X), { scale: 2 }),
+  fused("FastGelu", [X], float(...X), { scale: 4 }),
+  fused("QuickGelu", [X], float(...X), { scale: 4, attributes: { alpha: { f: 1.5 } } }),
+  fused(
+    "FusedMatMul",
+    [
+      [2, 8, 3],
+      [2, 5, 8],
+    ],
+    float(2, 3, 5),
+    { attributes: { transA: 1, transB: 1, alpha: { f: 0.5 } } },
+  ),
+  fused("SkipLayerNormalization", [X, X], float(...X), {
+    constants: { 2: weights(8), 3: weights(8), 4: weights(8) },
+    attributes: { epsilon: { f: 1e-5 } },
+  }),
+  fused("SkipLayerNormalization", [X, X], [...float(...X), "", "", ...float(...X)], { constants: { 2: weights(8) } }),
+  fused("SkipSimplifiedLayerNormalization", [X, X], [...float(...X), "", "", ...float(...X)], {
+    constants: { 2: weights(8) },
+    attributes: { epsilon: { f: 1e-6 } },
+  }),
+  fused(
+    "EmbedLayerNormalization",
+    [of("int32", [2, 5], 0, 9), of("int32", [2, 5], 0, 1)],
+    [...float(2, 5, 8), { dtype: "int32", dims: [2] }],
+    {
+      constants: {
+        2: weights(10, 8),
+        3: weights(6, 8),
+        4: weights(2, 8),
+        5: weights(8),
+        6: weights(8),
+        7: tensor("int32", [2, 5], [1, 1, 1, 0, 0, 1, 1, 1, 1, 1]),
+      },
+    },
+  ),
+  ...[4, 8].flatMap((bits): Case[] => {
+    const packed = { 1: bytes("uint8", 6, 3, (16 * bits) / 8), 2: weights(18) }
+    const zeros = bytes("uint8", 6 * Math.ceil((3 * bits) / 8))
+    return [packed, { ...packed, 3: zeros, 4: "" as const, 5: weights(6) }].map((constants) =>
+      fused("MatMulNBits", [[3, 40]], float(3, 6), { constants, attributes: { K: 40, N: 6, bits, block_size: 16 } }),
+    )
+  }),
+  fused("DynamicQuantizeMatMul", [X], float(2, 3, 5), {
+    constants: { 1: bytes("uint8", 8, 5), 2: scalar(0.02), 3: byte(100), 4: weights(5) },
+  }),
+  fused("MatMulIntegerToFloat", [of("uint8", X, 0, 255)], float(2, 3, 5), {
+    constants: { 1: bytes("uint8", 8, 5), 2: scalar(0.1), 3: scalar(0.02), 4: byte(99), 5: byte(100), 6: weights(5) },
+  }),
+  ...["QLinearAdd", "QLinearMul"].map((op) =>
+    fused(op, [quantity(), quantity()], [{ dtype: "uint8", dims: [2, 4, 6] }], {
+      constants: { 1: scaleOf, 2: zeroOf, 4: scalar(0.03), 5: byte(130), 6: scalar(0.05), 7: byte(128) },
+    }),
+  ),
+  ...["QLinearSigmoid", "QLinearLeakyRelu"].map((op) =>
+    fused(op, [quantity()], [{ dtype: "uint8", dims: [2, 4, 6] }], {
+      constants: { 1: scaleOf, 2: zeroOf, 3: scalar(0.015), 4: byte(20) },
+    }),
+  ),
+  fused("QLinearGlobalAveragePool", [of("uint8", [2, 4, 3, 5], 0, 255)], [{ dtype: "uint8", dims: [2, 4, 1, 1] }], {
+    constants: { 1: scaleOf, 2: zeroOf, 3: scalar(0.015), 4: byte(110) },
+  }),
+  fused("QLinearGlobalAveragePool", [of("uint8", [2, 3, 5, 4], 0, 255)], [{ dtype: "uint8", dims: [2, 1, 1, 4] }], {
+    constants: { 1: scaleOf, 2: zeroOf, 3: scalar(0.015), 4: byte(110) },
+    attributes: { channels_last: 1 },
+  }),
+  fused("QLinearConcat", [quantity(), quantity()], [{ dtype: "uint8", dims: [2, 8, 6] }], {
+    constants: { 0: scalar(0.04), 1: byte(125), 3: scaleOf, 4: zeroOf, 6: scalar(0.03), 7: byte(130) },
+    attributes: { axis: 1 },
+  }),
+  fused("Attention", [[2, 5, 12]], float(2, 5, 16), {
+    constants: { 1: weights(12, 48), 2: weights(48) },
+    attributes: { num_heads: 2, unidirectional: 1 },
+  }),
+  fused("Attention", [[2, 5, 12]], float(2, 5, 16), {
+    constants: { 1: weights(12, 48), 2: weights(48), 3: tensor("int32", [2, 5], [1, 1, 1, 0, 0, 1, 1, 1, 1, 1]) },
+    attributes: { num_heads: 2, scale: { f: 0.4 } },
+  }),
+  fused("Attention", [[2, 5, 12]], float(2, 5, 16), {
+    constants: { 1: weights(12, 48), 2: weights(48), 3: int32s(3, 5) },
+    attributes: { num_heads: 2 },
+  }),
+  fused(
+    "Attention",
+    [
+      [2, 3, 12],
+      [2, 2, 2, 4, 8],
+    ],
+    [...float(2, 3, 16), ...float(2, 2, 2, 7, 8)],
+    { constants: { 1: weights(12, 48), 2: weights(48), 3: "" }, attributes: { num_heads: 2, unidirectional: 1 } },
+  ),
+  fused(
+    "MultiHeadAttention",
+    [
+      [2, 5, 16],
+      [2, 6, 16],
+      [2, 6, 12],
+    ],
+    float(2, 5, 12),
+    { constants: { 3: weights(44) }, attributes: { num_heads: 2 } },
+  ),
+  fused(
+    "MultiHeadAttention",
+    [
+      [2, 5, 16],
+      [2, 5, 16],
+      [2, 5, 16],
+      [2, 2, 5, 5],
+    ],
+    float(2, 5, 16),
+    {
+      constants: { 3: "", 4: tensor("int32", [2, 5], [1, 1, 1, 0, 0, 1, 1, 1, 1, 1]) },
+      attributes: { num_heads: 2, scale: { f: 0.5 } },
+    },
+  ),
+  fused(
+    "MultiHeadAttention",
+    [
+      [2, 3, 16],
+      [2, 3, 16],
+      [2, 3, 16],
+      [2, 2, 4, 8],
+      [2, 2, 4, 8],
+    ],
+    [...float(2, 3, 16), ...float(2, 2, 7, 8), ...float(2, 2, 7, 8)],
+    { constants: { 3: "", 4: "", 5: "" }, attributes: { num_heads: 2, unidirectional: 1 } },
+  ),
+  fused(
+    "GroupQueryAttention",
+    [
+      [2, 5, 64],
+      [2, 5, 32],
+      [2, 5, 32],
+    ],
+    [...float(2, 5, 64), ...float(2, 2, 5, 16), ...float(2, 2, 5, 16)],
+    {
+      constants: { 3: "", 4: "", 5: int32s(4, 4), 6: tensor("int32", [], [5]), 7: WIDE.cos, 8: WIDE.sin },
+      attributes: { num_heads: 4, kv_num_heads: 2, do_rotary: 1 },
+    },
+  ),
+  fused("GroupQueryAttention", [[1, 5, 128]], [...float(1, 5, 64), ...float(1, 2, 5, 16), ...float(1, 2, 5, 16)], {
+    constants: { 1: "", 2: "", 3: "", 4: "", 5: int32s(4), 6: tensor("int32", [], [5]), 7: WIDE.cos, 8: WIDE.sin },
+    attributes: { num_heads: 4, kv_num_heads: 2, do_rotary: 1, rotary_interleaved: 1, softcap: { f: 0.7 } },
+  }),
+  fused(
+    "GroupQueryAttention",
+    [
+      [1, 1, 64],
+      [1, 1, 32],
+      [1, 1, 32],
+      [1, 2, 6, 16],
+      [1, 2, 6, 16],
+    ],
+    [...float(1, 1, 64), ...float(1, 2, 7, 16), ...float(1, 2, 7, 16)],
+    {
+      constants: { 5: int32s(6), 6: tensor("int32", [], [7]), 7: WIDE.cos, 8: WIDE.sin },
+      attributes: { num_heads: 4, kv_num_heads: 2, do_rotary: 1, scale: { f: 0.3 } },
+    },
+  ),
+  fused("RotaryEmbedding", [[2, 3, 5, 8]], float(2, 3, 5, 8), {
+    constants: { 1: tensor("int64", [2, 5], [0, 1, 2, 3, 4, 3, 4, 5, 6, 7]), 2: COS, 3: SIN },
+  }),
+  fused("RotaryEmbedding", [[2, 5, 24]], float(2, 5, 24), {
+    constants: { 1: ints(2), 2: COS, 3: SIN },
+    attributes: { interleaved: 1 },
+  }),
+]
+
 const CASES: Case[] = [
+  ...FUSED,
   ...[
     "Abs",
     "Neg",
@@ -902,7 +1101,7 @@ const CASES: Case[] = [
   },
 ]
 
-function build({ op, inputs, constants = {}, attributes, outputs = [], opset = 17 }: Case): Uint8Array {
+function build({ op, domain, inputs, constants = {}, attributes, outputs = [], opset = 17 }: Case): Uint8Array {
   const names: string[] = []
   const fed: ModelSpec["inputs"][number][] = []
   const initializers: Record<string, Tensor> = {}
@@ -921,9 +1120,11 @@ function build({ op, inputs, constants = {}, attributes, outputs = [], opset = 1
   }
   return writeModel({
     name: op,
-    nodes: [{ op, inputs: names, outputs: outputs.map((_, i) => `y${i}`), attributes }],
+    nodes: [
+      { op, domain, inputs: names, outputs: outputs.map((output, i) => (output === "" ? "" : `y${i}`)), attributes },
+    ],
     inputs: fed,
-    outputs: outputs.map((output, i) => ({ name: `y${i}`, ...output })),
+    outputs: outputs.flatMap((output, i) => (output === "" ? [] : [{ name: `y${i}`, ...output }])),
     initializers,
     opset,
     irVersion: 9,
@@ -945,7 +1146,47 @@ for (const [i, item] of CASES.entries())
     await assertConforms(runner, model, inputs, await runModel(runner, model, inputs))
   })
 
+const GROUPED: Case = fused(
+  "GroupQueryAttention",
+  [
+    [1, 1, 64],
+    [1, 1, 32],
+    [1, 1, 32],
+    [1, 2, 6, 16],
+    [1, 2, 6, 16],
+  ],
+  [...float(1, 1, 64), ...float(1, 2, 7, 16), ...float(1, 2, 7, 16)],
+  { constants: { 5: int32s(6), 6: tensor("int32", [], [7]) }, attributes: { num_heads: 4, kv_num_heads: 2 } },
+)
+
 const REFUSED: readonly (Case & { why: RegExp })[] = [
+  { ...GROUPED, constants: { ...GROUPED.constants, 5: int32s(4) }, why: /a buffer that is not full/ },
+  {
+    ...GROUPED,
+    inputs: [...GROUPED.inputs, of("int32", [1], 0, 6)],
+    constants: { 6: tensor("int32", [], [7]) },
+    why: /lengths of the past is computed from the input/,
+  },
+  {
+    ...GROUPED,
+    attributes: { ...GROUPED.attributes, local_window_size: 3 },
+    why: /looks back only so far/,
+  },
+  {
+    ...fused("MatMulNBits", [[3, 16]], float(3, 6), {
+      constants: { 1: bytes("uint8", 6, 1, 8), 2: weights(6), 3: "", 4: int32s(...new Array(16).fill(0)) },
+      attributes: { K: 16, N: 6, bits: 4, block_size: 16 },
+    }),
+    why: /order of their own/,
+  },
+  {
+    ...fused("MultiHeadAttention", [[1, 4, 2, 3, 8]], float(1, 4, 16), { attributes: { num_heads: 2 } }),
+    why: /packed into one/,
+  },
+  {
+    ...fused("SkipLayerNormalization", [X, X], [...float(...X), ...float(2, 3, 1)], { constants: { 2: weights(8) } }),
+    why: /mean or deviation/,
+  },
   {
     op: "ScatterND",
     inputs: [
@@ -1038,14 +1279,20 @@ test("the table names every operator that has a lowering, or another test does",
     "CastLike",
     "Dropout",
     "Upsample",
-    "FusedMatMul",
     "ReduceLogSum",
     "SimplifiedLayerNormalization",
     "RMSNormalization",
   ]
-  const named = new Set([...CASES.map(({ op }) => op), ...elsewhere])
+  const named = (domain: string) => CASES.filter((item) => (item.domain ?? "") === domain).map(({ op }) => op)
+  const standard = new Set([...named(""), ...elsewhere])
+  const all = (domain: string) => Object.keys(LOWERINGS[domain]!)
   assert.deepEqual(
-    Object.keys(LOWERINGS).filter((op) => !named.has(op)),
+    all("").filter((op) => !standard.has(op)),
+    [],
+  )
+  const fused = new Set([...named(MICROSOFT), ...all("")])
+  assert.deepEqual(
+    all(MICROSOFT).filter((op) => !fused.has(op)),
     [],
   )
 })
