@@ -171,6 +171,12 @@ function nodeRefusals(node: OnnxNode): Refusal[] {
       "the shape of its output depends on the values of its input",
       "end the model before it and do this step on the results",
     )
+  if (node.domain === "ai.onnx.ml" && node.op === "ZipMap")
+    return refuse(
+      "E_MODEL_DTYPE",
+      "it turns the scores into a list of maps",
+      'convert the model without it: options={"zipmap": False} of skl2onnx',
+    )
   if (standard && SEQUENCES.has(node.op))
     return refuse("E_MODEL_DTYPE", "it works on sequences, not tensors", "use tensors with a fixed number of elements")
   const castsToString = node.op === "Cast" && node.attributes.get("to")?.i === STRING_TYPE

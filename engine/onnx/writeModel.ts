@@ -10,6 +10,7 @@ export type AttributeSpec =
   | { readonly s: string }
   | readonly number[]
   | { readonly floats: readonly number[] }
+  | { readonly strings: readonly string[] }
   | Tensor
 
 export type NodeSpec = {
@@ -18,7 +19,7 @@ export type NodeSpec = {
   readonly outputs: readonly string[]
   readonly name?: string
   readonly domain?: string
-  /** A bare number or array is an integer attribute; floats are `{ f }` and `{ floats }`, strings `{ s }`. */
+  /** A bare number or array is an integer attribute; floats are `{ f }` and `{ floats }`, strings `{ s }` and `{ strings }`. */
   readonly attributes?: Readonly<Record<string, AttributeSpec>>
 }
 
@@ -37,7 +38,10 @@ export type ModelSpec = {
 }
 
 /** AttributeProto.AttributeType */
-const TYPE = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const
+const TYPE = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7, strings: 8 } as const
+
+/** The versions of other domains that are written here. */
+const OTHER_OPSETS: Readonly<Record<string, number>> = { "com.microsoft": 1, "ai.onnx.ml": 3 }
 
 const VARINT = 0
 const FIXED32 = 5
@@ -52,7 +56,7 @@ export function writeModel(spec: ModelSpec): Uint8Array {
   for (const domain of ["", ...others])
     embed(writer, 8, (opset) => {
       opset.uint32(tag(1, BYTES)).string(domain)
-      opset.uint32(tag(2, VARINT)).int64(domain === "" ? (spec.opset ?? 17) : 1)
+      opset.uint32(tag(2, VARINT)).int64(domain === "" ? (spec.opset ?? 17) : (OTHER_OPSETS[domain] ?? 1))
     })
   for (const [key, value] of Object.entries(spec.metadata ?? {})) writeMetadata(writer, key, value)
   return writer.finish()
@@ -113,6 +117,9 @@ function writeAttribute(writer: protobuf.Writer, name: string, value: AttributeS
   } else if ("floats" in value) {
     for (const float of value.floats) writer.uint32(tag(7, FIXED32)).float(float)
     writeType(writer, TYPE.floats)
+  } else if ("strings" in value) {
+    for (const string of value.strings) writer.uint32(tag(9, BYTES)).string(string)
+    writeType(writer, TYPE.strings)
   } else if ("dtype" in value) {
     writer.uint32(tag(5, BYTES)).bytes(writeTensorProto(value))
     writeType(writer, TYPE.tensor)

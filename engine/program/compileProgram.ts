@@ -210,11 +210,12 @@ export function attributesOf(attributes: ReadonlyMap<string, OnnxAttribute>): At
   return Object.fromEntries([...attributes].map(([name, attribute]) => [name, attributeSpec(attribute)]))
 }
 
-function attributeSpec({ i, f, s, ints, floats, tensors }: OnnxAttribute): AttributeSpec {
+function attributeSpec({ i, f, s, ints, floats, strings, tensors }: OnnxAttribute): AttributeSpec {
   if (i !== undefined) return i
   if (f !== undefined) return { f }
   if (s !== undefined) return { s }
   if (floats.length > 0) return { floats }
+  if (strings.length > 0) return { strings }
   const [tensor] = tensors
   return tensor ? tensor.read() : ints
 }

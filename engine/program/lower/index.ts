@@ -1,5 +1,6 @@
 import type { OnnxNode } from "../../onnx/types.ts"
 import { attention } from "./attention.ts"
+import { classical } from "./classical.ts"
 import { Einsum } from "./einsum.ts"
 import { elementwise } from "./elementwise.ts"
 import { fused } from "./fused.ts"
@@ -28,6 +29,7 @@ const standard: Readonly<Record<string, Lower>> = {
 export const LOWERINGS: Readonly<Record<string, Readonly<Record<string, Lower>>>> = {
   "": standard,
   "com.microsoft": { ...standard, ...fused },
+  "ai.onnx.ml": classical,
 }
 
 export function loweringOf({ domain, op }: OnnxNode): Lower | undefined {

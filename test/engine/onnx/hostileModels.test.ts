@@ -135,6 +135,12 @@ test("error: an operator of an unknown domain", () =>
     "E_MODEL_UNSUPPORTED_OP",
     /Mine/,
   ))
+test("error: scores as a list of maps", () =>
+  refused(
+    oneNode("ZipMap", { nodes: [{ op: "ZipMap", name: "z", domain: "ai.onnx.ml", inputs: ["x"], outputs: ["y"] }] }),
+    "E_MODEL_DTYPE",
+    /list of maps/,
+  ))
 for (const op of ["constructor", "__proto__", "toString"])
   test(`attack: an operator named ${op} is unknown like any other`, () =>
     refused(oneNode(op), "E_MODEL_UNSUPPORTED_OP", new RegExp(op)))

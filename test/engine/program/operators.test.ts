@@ -285,8 +285,146 @@ const FUSED: Case[] = [
   }),
 ]
 
+const CLASSICAL = "ai.onnx.ml"
+const classical = (op: string, inputs: Case["inputs"], out: Case["outputs"], attributes: Case["attributes"]): Case => ({
+  op,
+  domain: CLASSICAL,
+  inputs,
+  outputs: out,
+  attributes,
+  scale: 2,
+})
+
+type Forest = { trees: number; depth: number; features: number; mode?: string; missing?: boolean }
+/** Trees of several depths over some features, as the lists in which ONNX has them. */
+function forest({ trees, depth, features, mode = "BRANCH_LEQ", missing = false }: Forest) {
+  const next = noise(trees * 7 + depth)
+  const lists: Record<string, number[]> = {}
+  const push = (row: Record<string, number>) => {
+    for (const [name, value] of Object.entries(row)) lists[name] = [...(lists[name] ?? []), value]
+  }
+  const nodeModes: string[] = []
+  const values: number[] = []
+  const leaves: { tree: number; node: number }[] = []
+  for (let tree = 0; tree < trees; tree++) {
+    let id = 0
+    const grow = (level: number): number => {
+      const node = id++
+      const at = nodeModes.length
+      const isLeaf = level === 0 || (level < depth && Math.abs(next()) < 0.2)
+      nodeModes.push(isLeaf ? "LEAF" : mode)
+      values.push(isLeaf ? 0 : next())
+      push({
+        nodes_treeids: tree,
+        nodes_nodeids: node,
+        nodes_featureids: isLeaf ? 0 : Math.floor(Math.abs(next()) * features),
+        nodes_missing_value_tracks_true: missing && !isLeaf && node % 2 === 0 ? 1 : 0,
+        nodes_truenodeids: 0,
+        nodes_falsenodeids: 0,
+      })
+      if (isLeaf) leaves.push({ tree, node })
+      else {
+        const [holds, fails] = [grow(level - 1), grow(level - 1)]
+        lists.nodes_truenodeids![at] = holds
+        lists.nodes_falsenodeids![at] = fails
+      }
+      return node
+    }
+    grow(depth)
+  }
+  return { leaves, nodes: { ...lists, nodes_modes: { strings: nodeModes }, nodes_values: { floats: values } } }
+}
+
+type Said = { ids: readonly number[]; low?: number }
+/** What each leaf says of each of the targets or classes. */
+function said(of: "target" | "class", leaves: ReturnType<typeof forest>["leaves"], { ids, low = -1 }: Said) {
+  const next = noise(leaves.length)
+  const all = leaves.flatMap((leaf) => ids.map((id) => ({ ...leaf, id })))
+  return {
+    [`${of}_treeids`]: all.map(({ tree }) => tree),
+    [`${of}_nodeids`]: all.map(({ node }) => node),
+    [`${of}_ids`]: all.map(({ id }) => id),
+    [`${of}_weights`]: { floats: all.map(() => (low < 0 ? next() : Math.abs(next()) / 8)) },
+  }
+}
+function regressor(params: Partial<Forest>, more: Case["attributes"] = {}, ids = [0]): Case {
+  const { leaves, nodes } = forest({ trees: 5, depth: 4, features: 6, ...params })
+  return classical("TreeEnsembleRegressor", [[7, 6]], float(7, ids.length), {
+    n_targets: ids.length,
+    ...nodes,
+    ...said("target", leaves, { ids }),
+    ...more,
+  })
+}
+function classifier(saying: Said, labels: readonly number[], more: Case["attributes"] = {}): Case {
+  const { leaves, nodes } = forest({ trees: 6, depth: 5, features: 6 })
+  return classical("TreeEnsembleClassifier", [[9, 6]], [{ dtype: "int64", dims: [9] }, ...float(9, labels.length)], {
+    classlabels_int64s: labels,
+    ...nodes,
+    ...said("class", leaves, saying),
+    ...more,
+  })
+}
+const some = (count: number): number[] => {
+  const next = noise(count)
+  return Array.from({ length: count }, next)
+}
+
+/** Of ai.onnx.ml: trees, linear models and what stands before and after them. */
+const ESTIMATORS: Case[] = [
+  regressor({}),
+  regressor({ trees: 1, depth: 1 }, { base_values: { floats: [0.5] } }),
+  regressor({ trees: 3, depth: 9 }, { aggregate_function: { s: "AVERAGE" }, post_transform: { s: "LOGISTIC" } }),
+  regressor({ mode: "BRANCH_LT", missing: true }, { base_values: { floats: [0.1, -0.2, 0.3] } }, [0, 1, 2]),
+  regressor({ missing: true }),
+  regressor({}, { post_transform: { s: "LOGISTIC" } }, [0, 1]),
+  ...["BRANCH_GTE", "BRANCH_GT", "BRANCH_NEQ", "BRANCH_EQ"].map((mode) => regressor({ mode, trees: 2 })),
+  classifier({ ids: [0, 1, 2], low: 0 }, [3, 5, 9]),
+  classifier({ ids: [0, 1, 2] }, [0, 1, 2], {
+    post_transform: { s: "SOFTMAX" },
+    base_values: { floats: [0.1, 0.2, 0.3] },
+  }),
+  classifier({ ids: [0, 1], low: 0 }, [0, 1]),
+  classifier({ ids: [0, 1] }, [0, 1], { post_transform: { s: "LOGISTIC" } }),
+  classifier({ ids: [0, 1] }, [4, 7]),
+  classifier({ ids: [1], low: 0 }, [4, 7]),
+  classifier({ ids: [1] }, [4, 7], { post_transform: { s: "LOGISTIC" } }),
+  classifier({ ids: [0], low: 0 }, [4, 7]),
+  classifier({ ids: [0] }, [0, 1], { post_transform: { s: "LOGISTIC" }, base_values: { floats: [0.3] } }),
+  classifier({ ids: [0] }, [0, 1]),
+  classical("LinearRegressor", [[5, 4]], float(5, 2), {
+    coefficients: { floats: some(8) },
+    intercepts: { floats: some(2) },
+    targets: 2,
+  }),
+  classical("LinearClassifier", [[5, 4]], [{ dtype: "int64", dims: [5] }, ...float(5, 3)], {
+    coefficients: { floats: some(12) },
+    intercepts: { floats: some(3) },
+    classlabels_ints: [2, 4, 6],
+    post_transform: { s: "SOFTMAX" },
+  }),
+  classical("Scaler", [[5, 4]], float(5, 4), { offset: { floats: some(4) }, scale: { floats: [1, 2, 3, 4] } }),
+  ...["MAX", "L1", "L2"].map((norm) => classical("Normalizer", [[5, 4]], float(5, 4), { norm: { s: norm } })),
+  classical("Binarizer", [[5, 4]], float(5, 4), { threshold: { f: 0.25 } }),
+  classical("Imputer", [[5, 4]], float(5, 4), {
+    imputed_value_floats: { floats: [1, 2, 3, 4] },
+    replaced_value_float: { f: Number.NaN },
+  }),
+  classical(
+    "FeatureVectorizer",
+    [
+      [5, 4],
+      [5, 2],
+    ],
+    float(5, 6),
+    { inputdimensions: [4, 2] },
+  ),
+  { ...classical("ArrayFeatureExtractor", [[5, 4]], float(5, 2), {}), constants: { 1: ints(3, 1) } },
+]
+
 const CASES: Case[] = [
   ...FUSED,
+  ...ESTIMATORS,
   ...[
     "Abs",
     "Neg",
@@ -1140,7 +1278,7 @@ function feed({ inputs, scale = 1, positive = false }: Case, seed: number): Tens
 }
 
 for (const [i, item] of CASES.entries())
-  test(`behavior: ${item.op} is exact and right (${i}${item.attributes ? `, ${JSON.stringify(item.attributes)}` : ""})`, async () => {
+  test(`behavior: ${item.op} is exact and right (${i}${item.attributes ? `, ${JSON.stringify(item.attributes).slice(0, 150)}` : ""})`, async () => {
     const model = build(item)
     const inputs = feed(item, i + 1)
     await assertConforms(runner, model, inputs, await runModel(runner, model, inputs))
@@ -1159,7 +1297,16 @@ const GROUPED: Case = fused(
   { constants: { 5: int32s(6), 6: tensor("int32", [], [7]) }, attributes: { num_heads: 4, kv_num_heads: 2 } },
 )
 
+const TREE = classifier({ ids: [0, 1, 2] }, [0, 1, 2])
+
 const REFUSED: readonly (Case & { why: RegExp })[] = [
+  { ...regressor({ trees: 1, depth: 1 }, { aggregate_function: { s: "MAX" } }), why: /takes the MAX of its trees/ },
+  { ...regressor({ trees: 1, depth: 1 }, { nodes_featureids: [6, 0, 0] }), why: /reads feature 6 of 6/ },
+  {
+    ...TREE,
+    attributes: { ...TREE.attributes, class_ids: (TREE.attributes!.class_ids as number[]).map((id) => id % 2) },
+    why: /no tree speaks of class 2/,
+  },
   { ...GROUPED, constants: { ...GROUPED.constants, 5: int32s(4) }, why: /a buffer that is not full/ },
   {
     ...GROUPED,
@@ -1290,9 +1437,9 @@ test("the table names every operator that has a lowering, or another test does",
     all("").filter((op) => !standard.has(op)),
     [],
   )
-  const fused = new Set([...named(MICROSOFT), ...all("")])
+  const others = new Set([...named(MICROSOFT), ...named(CLASSICAL), ...all("")])
   assert.deepEqual(
-    all(MICROSOFT).filter((op) => !fused.has(op)),
+    [MICROSOFT, CLASSICAL].flatMap(all).filter((op) => !others.has(op)),
     [],
   )
 })
