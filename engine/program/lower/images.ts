@@ -17,6 +17,7 @@ import {
   text,
 } from "./lowering.ts"
 import { affine, normalizeLast } from "./products.ts"
+import { transposedConv } from "./transposedConv.ts"
 import { averageVolume, convolveVolume, maxVolume } from "./volumes.ts"
 import { asImage, averagePool, convolve, fromImage, windowOf, withBias } from "./windows.ts"
 
@@ -26,12 +27,12 @@ export const images: Readonly<Record<string, Lower>> = {
   Conv: (l) => {
     const { o } = l
     const [x, w] = [input(l, 0), input(l, 1)]
-    if (x.dims.length === 5) return [convolveVolume(l)]
-    const image = asImage(o, x)
-    const filters = asImage(o, w)
-    const sizes = windowOf(l, image, filters.dims.slice(2))
-    const result = withBias(o, convolve(o, image, filters, { ...sizes, group: int(l, "group", 1) }), l.inputs[2])
-    return [fromImage(o, result, x.dims.length)]
+    const isVolume = x.dims.length === 5
+    const [image, filters] = isVolume ? [x, w] : [asImage(o, x), asImage(o, w)]
+    const sizes = { ...windowOf(l, image, filters.dims.slice(2)), group: int(l, "group", 1) }
+    const sums = isVolume ? convolveVolume(o, x, w, sizes) : convolve(o, image, filters, sizes)
+    const result = withBias(o, sums, l.inputs[2])
+    return [isVolume ? result : fromImage(o, result, x.dims.length)]
   },
   ConvTranspose: (l) => [transposedConv(l)],
   MaxPool: (l) => {
@@ -137,76 +138,6 @@ function global(l: Lowering, f: (o: Ops, x: Value) => Value): Value {
 }
 
 /** A convolution of the image with zeros between its points, filters turned around. */
-function transposedConv(l: Lowering): Value {
-  const { o } = l
-  const x = input(l, 0)
-  const image = asImage(o, x)
-  const weights = asImage(o, input(l, 1))
-  const group = int(l, "group", 1)
-  const { kernel, strides, dilations, pads } = windowOf(l, image, weights.dims.slice(2))
-  const extra = ints(l, "output_padding") ?? []
-  const outputPadding = extra.length === 0 ? [0, 0] : extra.length === 1 ? [0, extra[0]!] : extra
-  const shape = ints(l, "output_shape") ?? []
-  const auto = text(l, "auto_pad", "NOTSET")
-  const [n, channels] = image.dims as [number, number]
-  const [begin, end] = [pads.slice(0, 2), pads.slice(2)]
-  for (const i of [0, 1]) {
-    const full = strides[i]! * (image.dims[2 + i]! - 1) + outputPadding[i]! + (kernel[i]! - 1) * dilations[i]! + 1
-    const wanted =
-      shape.length > 0 ? shape.slice(-2)[i] : auto.startsWith("SAME") ? image.dims[2 + i]! * strides[i]! : undefined
-    if (wanted === undefined || wanted === 0) continue
-    const total = Math.max(0, full - wanted)
-    const half = Math.floor(total / 2)
-    ;[begin[i], end[i]] = auto === "SAME_UPPER" ? [half, total - half] : [total - half, half]
-  }
-  let spread = image
-  for (const i of [0, 1]) {
-    const step = strides[i]!
-    if (step === 1) continue
-    const axis = 2 + i
-    const dims = [...spread.dims]
-    const size = dims[axis]!
-    const apart = o.reshape(spread, [...dims.slice(0, axis + 1), 1, ...dims.slice(axis + 1)])
-    const zeros = apart.dims.map(() => 0)
-    const padded = o.pad(
-      apart,
-      zeros,
-      zeros.map((_, d) => (d === axis + 1 ? step - 1 : 0)),
-      o.scalar(0),
-    )
-    const flat = o.reshape(
-      padded,
-      dims.map((dim, d) => (d === axis ? size * step : dim)),
-    )
-    spread = o.range(flat, axis, 0, (size - 1) * step + 1)
-  }
-  const perGroup = weights.dims[1]!
-  const grouped = o.reshape(weights, [group, channels / group, perGroup, ...kernel])
-  const turned = o.slice(
-    o.reshape(o.transpose(grouped, [0, 2, 1, 3, 4]), [group * perGroup, channels / group, ...kernel]),
-    [
-      { axis: 2, start: kernel[0]! - 1, end: -kernel[0]! - 1, step: -1 },
-      { axis: 3, start: kernel[1]! - 1, end: -kernel[1]! - 1, step: -1 },
-    ],
-  )
-  const around = [0, 1]
-    .map((i) => dilations[i]! * (kernel[i]! - 1) - begin[i]!)
-    .concat([0, 1].map((i) => dilations[i]! * (kernel[i]! - 1) - end[i]! + outputPadding[i]!))
-  // Where more is taken off than the filter reaches, the image itself is cut.
-  const cut = o.slice(
-    spread,
-    [0, 1].map((i) => ({
-      axis: 2 + i,
-      start: Math.max(0, -around[i]!),
-      end: spread.dims[2 + i]! - Math.max(0, -around[i + 2]!),
-    })),
-  )
-  const padded = around.map((amount) => Math.max(0, amount))
-  const result = convolve(o, cut, turned, { kernel, strides: [1, 1], pads: padded, dilations, group })
-  if (result.dims[0] !== n) refuse("its sizes do not fit together", "export the model again")
-  return fromImage(o, withBias(o, result, l.inputs[2]), x.dims.length)
-}
-
 /** Nearest neighbours are looked up; lines between neighbours are a product with constant weights, axis by axis. */
 function resize(l: Lowering, sizes: Value | undefined, scales: Value | undefined): Value {
   const { o } = l

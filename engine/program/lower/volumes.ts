@@ -2,8 +2,8 @@ import type { Value } from "../builder.ts"
 import { int64s } from "../elements.ts"
 import type { Ops } from "../ops.ts"
 import { extreme } from "./elementwise.ts"
-import { input, int, type Lowering } from "./lowering.ts"
-import { averagePool, convolve, type Sizes, windowOf } from "./windows.ts"
+import { input, type Lowering } from "./lowering.ts"
+import { averagePool, type ConvSizes, convolve, type Sizes, windowOf } from "./windows.ts"
 
 /** Windows that slide over (N, C, D, H, W): over the images of each depth, and then over what came of them. */
 
@@ -11,8 +11,7 @@ import { averagePool, convolve, type Sizes, windowOf } from "./windows.ts"
 type Tap = readonly number[]
 
 /** The window along the depth, place by place, and along height and width. */
-function partsOf(l: Lowering, x: Value, filter?: readonly number[]): { taps: Tap[]; flat: Sizes } {
-  const { kernel, strides, pads, dilations } = windowOf(l, x, filter)
+function partsOf({ kernel, strides, pads, dilations }: Sizes, x: Value): { taps: Tap[]; flat: Sizes } {
   const span = dilations[0]! * (kernel[0]! - 1) + 1
   const count = Math.floor((x.dims[2]! + pads[0]! + pads[3]! - span) / strides[0]!) + 1
   const taps = Array.from({ length: kernel[0]! }, (_, z) =>
@@ -47,28 +46,24 @@ function back(o: Ops, images: Value, n: number): Value {
 }
 
 /** A sum of as many convolutions of images as the filter is deep, in the order of its depth. */
-export function convolveVolume(l: Lowering): Value {
-  const { o } = l
-  const [x, w, bias] = [input(l, 0), input(l, 1), l.inputs[2]]
-  const { taps, flat } = partsOf(l, x, w.dims.slice(2))
-  const sizes = { ...flat, group: int(l, "group", 1) }
+export function convolveVolume(o: Ops, x: Value, w: Value, { group, ...window }: ConvSizes): Value {
+  const { taps, flat } = partsOf(window, x)
   const [filters, channels, , ...kernel] = w.dims as [number, number, number, number, number]
   const parts = taps.map((tap, z) => {
     const filter = o.reshape(o.range(w, 2, z, z + 1), [filters, channels, ...kernel])
-    return convolve(o, side(o, taken(o, x, tap)), filter, sizes)
+    return convolve(o, side(o, taken(o, x, tap)), filter, { ...flat, group })
   })
-  const sum = back(
+  return back(
     o,
     parts.reduce((a, b) => o.add(a, b)),
     x.dims[0]!,
   )
-  return bias ? o.add(sum, o.reshape(bias, [1, bias.dims[0]!, 1, 1, 1])) : sum
 }
 
 export function maxVolume(l: Lowering): Value {
   const { o } = l
   const x = o.orderly(input(l, 0))
-  const { taps, flat } = partsOf(l, x)
+  const { taps, flat } = partsOf(windowOf(l, x), x)
   const { kernel, strides, pads, dilations } = flat
   const images = o.emit("MaxPool", [side(o, x)], { kernel_shape: kernel, strides, pads, dilations })
   const pooled = back(o, images, x.dims[0]!)
@@ -85,7 +80,7 @@ export function maxVolume(l: Lowering): Value {
 export function averageVolume(l: Lowering, countPads: boolean): Value {
   const { o } = l
   const x = input(l, 0)
-  const { taps, flat } = partsOf(l, x)
+  const { taps, flat } = partsOf(windowOf(l, x), x)
   const means = back(o, averagePool(o, side(o, x), flat, countPads), x.dims[0]!)
   const sums = taps.map((tap) => taken(o, means, tap)).reduce((a, b) => o.add(a, b))
   const depth = x.dims[2]!

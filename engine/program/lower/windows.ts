@@ -89,7 +89,7 @@ export function convolve(o: Ops, x: Value, w: Value, sizes: ConvSizes): Value {
 }
 
 export function withBias(o: Ops, x: Value, bias: Value | undefined): Value {
-  return bias ? o.add(x, o.reshape(bias, [1, bias.dims[0]!, 1, 1])) : x
+  return bias ? o.add(x, o.reshape(bias, [1, bias.dims[0]!, ...x.dims.slice(2).map(() => 1)])) : x
 }
 
 /** A mean is a convolution of each channel with equal weights. */

@@ -1071,6 +1071,29 @@ const CASES: Case[] = [
     constants: { 1: weights(4, 5, 2, 2) },
     attributes: { dilations: [2, 2], pads: [2, 2, 2, 2] },
   }),
+  ...(
+    [
+      [{ strides: [2, 2, 2] }, [4, 3, 2, 2, 2], [2, 3, 6, 8, 10]],
+      [{ strides: [2, 1, 3], pads: [1, 0, 1, 0, 1, 2], output_padding: [1, 0, 2] }, [4, 3, 3, 2, 3], [2, 3, 7, 4, 14]],
+      [{ group: 2, dilations: [1, 2, 1], pads: [3, 1, 0, 1, 1, 2] }, [4, 3, 3, 2, 2], [2, 6, 1, 4, 4]],
+      [{ strides: [2, 2, 2], auto_pad: { s: "SAME_UPPER" } }, [4, 3, 3, 3, 3], [2, 3, 6, 8, 10]],
+    ] as const
+  ).map(
+    ([attributes, filters, out]): Case => ({
+      op: "ConvTranspose",
+      inputs: [[2, 4, 3, 4, 5]],
+      constants: { 1: weights(...filters), 2: weights(out[1]) },
+      attributes,
+      outputs: float(...out),
+    }),
+  ),
+  {
+    op: "ConvTranspose",
+    inputs: [[2, 4, 7]],
+    constants: { 1: weights(4, 3, 3) },
+    attributes: { strides: [2], output_shape: [14] },
+    outputs: float(2, 3, 14),
+  },
   image("MaxPool", [2, 4, 4, 4], { attributes: { kernel_shape: [2, 2], strides: [2, 2] } }),
   image("MaxPool", [2, 4, 5, 4], {
     attributes: { kernel_shape: [3, 2], strides: [2, 2], pads: [1, 0, 1, 1], ceil_mode: 1 },
