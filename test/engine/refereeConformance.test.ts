@@ -18,8 +18,9 @@ import { PRIMITIVES } from "#protocol"
 import { adderModel } from "../../examples/adder/network.ts"
 import { drawAdditions, encodeAdditions } from "../../examples/adder/sums.ts"
 import { adderTraining } from "../../examples/adder/training.ts"
+import { boostedTrees } from "./support/forests.ts"
 import { createJudge } from "./support/judge.ts"
-import { cnn, decoder, encoder, lstm, quantizedMlp } from "./support/networks.ts"
+import { cnn, decoder, encoder, fusedDecoder, lstm, quantizedMlp } from "./support/networks.ts"
 import { casesMissing, onnxCases } from "./support/onnxCases.ts"
 import { createDice } from "./support/operations.ts"
 import { type Judgements, judgeModel } from "./support/refereeConformance.ts"
@@ -35,7 +36,15 @@ after(async () => {
   await judge.close()
 })
 
-for (const [name, make] of Object.entries({ decoder, encoder, cnn, lstm, quantizedMlp }))
+for (const [name, make] of Object.entries({
+  decoder,
+  encoder,
+  cnn,
+  lstm,
+  quantizedMlp,
+  fusedDecoder,
+  boostedTrees,
+}))
   test(`behavior: the referee confirms elements of the network ${name}, and refutes them corrupted`, async (t) => {
     const { model, inputs } = make()
     const dice = createDice(SEED)

@@ -2,13 +2,22 @@ import assert from "node:assert/strict"
 import { after, test } from "node:test"
 import { createRunner, EngineError, type EngineErrorDetail } from "#engine"
 import { assertConforms, runModel } from "../support/conformance.ts"
-import { cnn, decoder, encoder, lstm, quantizedMlp } from "../support/networks.ts"
+import { boostedTrees } from "../support/forests.ts"
+import { cnn, decoder, encoder, fusedDecoder, lstm, quantizedMlp } from "../support/networks.ts"
 import { casesMissing, onnxCases } from "../support/onnxCases.ts"
 
 const runner = createRunner()
 after(() => runner.close())
 
-for (const [name, make] of Object.entries({ decoder, encoder, cnn, lstm, quantizedMlp }))
+for (const [name, make] of Object.entries({
+  decoder,
+  encoder,
+  cnn,
+  lstm,
+  quantizedMlp,
+  fusedDecoder,
+  boostedTrees,
+}))
   test(`behavior: the network ${name} becomes a program whose every wire is what the reference says`, async (t) => {
     const { model, inputs } = make()
     for (const seed of [1, 2]) {

@@ -64,10 +64,13 @@ export function network(name: string, seed = 1) {
       inputs: readonly string[],
       attributes: Record<string, AttributeSpec> = {},
       outputs = 1,
+      { domain = "", leftOut = [] }: { domain?: string; leftOut?: readonly number[] } = {},
     ): string => {
-      const names = Array.from({ length: outputs }, (_, i) => (outputs === 1 ? `v${count}` : `v${count}_${i}`))
+      const names = Array.from({ length: outputs }, (_, i) =>
+        leftOut.includes(i) ? "" : outputs === 1 ? `v${count}` : `v${count}_${i}`,
+      )
       count++
-      nodes.push({ op, name: `${name}/${op}${count}`, inputs, outputs: names, attributes })
+      nodes.push({ op, domain, name: `${name}/${op}${count}`, inputs, outputs: names, attributes })
       return names.join()
     },
     build: (
@@ -325,4 +328,63 @@ export function quantizedMlp(): Network {
     [last],
   )
   return { model, inputs: (seed = 1) => [floatTensor([3, 16], noise(seed))] }
+}
+
+/** A decoder as onnxruntime's optimizer leaves it: weights of 4 bits, grouped queries, norms that also add. */
+export function fusedDecoder(): Network {
+  const n = network("fused", 23)
+  const [length, width, heads, shared, depth, hidden, vocabulary, block] = [5, 32, 2, 1, 16, 48, 20, 16]
+  const fused = (
+    op: string,
+    inputs: readonly string[],
+    attributes: Record<string, AttributeSpec> = {},
+    outputs = 1,
+    leftOut: readonly number[] = [],
+  ) => n.node(op, inputs, attributes, outputs, { domain: "com.microsoft", leftOut })
+  const int32 = (values: readonly number[], dims = [values.length]) =>
+    n.constant({ dtype: "int32", dims, data: encodeElements("int32", values) })
+  const product = (x: string, from: number, to: number) => {
+    const blocks = from / block
+    const packed = n.constant(integerTensor("uint8", [to, blocks, block / 2], n.next, 0, 255))
+    const scales = n.constant(floatTensor([to * blocks], () => (0.1 * (1.5 + n.next())) / Math.sqrt(from)))
+    const zeros = n.constant(integerTensor("uint8", [to * Math.ceil(blocks / 2)], n.next, 0, 255))
+    return fused("MatMulNBits", [x, packed, scales, zeros], { K: from, N: to, bits: 4, block_size: block })
+  }
+  const gain = () => n.constant(floatTensor([width], () => 1 + 0.1 * n.next()))
+  const angles = (f: (x: number) => number) =>
+    n.constant(
+      floatTensor(
+        [8, depth / 2],
+        (
+          (e) => () =>
+            f(Math.floor(e / 8) / 10 ** ((e++ % 8) / 4))
+        )(0),
+      ),
+    )
+  const [cos, sin] = [angles(Math.cos), angles(Math.sin)]
+  const added = (x: string, more: string) =>
+    fused("SkipSimplifiedLayerNormalization", [x, more, gain()], { epsilon: { f: 1e-6 } }, 4, [1, 2]).split(",")
+  let x = n.node("Gather", [n.weights([vocabulary, width], 1), "tokens"])
+  let normal = n.node("SimplifiedLayerNormalization", [x, gain()], { axis: -1, epsilon: { f: 1e-6 } })
+  for (let layer = 0; layer < 2; layer++) {
+    const qkv = product(normal, width, (heads + 2 * shared) * depth)
+    const [mixed] = fused(
+      "GroupQueryAttention",
+      [qkv, "", "", "", "", int32([length - 1]), int32([length], []), cos, sin],
+      { num_heads: heads, kv_num_heads: shared, do_rotary: 1 },
+      3,
+    ).split(",")
+    const [first, , , sum] = added(x, product(mixed!, heads * depth, width))
+    const gate = fused("QuickGelu", [product(first!, width, hidden)], { alpha: { f: 1 } })
+    const wide = n.node("Mul", [gate, product(first!, width, hidden)])
+    const [second, , , next] = added(sum!, product(wide, hidden, width))
+    x = next!
+    normal = second!
+  }
+  const model = n.build(
+    [{ name: "tokens", dtype: "int64", dims: [1, length] }],
+    [{ name: "scores", dtype: "float32", dims: [1, length, vocabulary] }],
+    [product(normal, width, vocabulary)],
+  )
+  return { model, inputs: (seed = 1) => [integerTensor("int64", [1, length], noise(seed), 0, vocabulary - 1)] }
 }
