@@ -1,7 +1,7 @@
 import type { Command } from "commander"
 import type { Hex } from "viem"
 import { z } from "zod"
-import { bitsOf, formatAmount, formatBatchId, formatJobId, type JobView, JobViewSchema } from "#protocol"
+import { bitsOf, formatAmount, formatBatchId, formatCount, formatJobId, type JobView, JobViewSchema } from "#protocol"
 import { action } from "./shared/action.ts"
 import { openReader } from "./shared/openClient.ts"
 import { parseJobId } from "./shared/parse.ts"
@@ -21,7 +21,7 @@ export function configure(command: Command): void {
 function describeJob(job: JobView, modelId: Hex | undefined): string {
   const batches = job.batches.map((batch) => {
     const lost = bitsOf(batch.voided).length
-    return `  batch ${batch.number}  ${batch.state.padEnd(9)} ${batch.leaves} leaves, ${batch.k} audited, ${batch.ranges.length} workers${lost > 0 ? `, ${lost} VOID` : ""}  ${formatBatchId(batch.batchId)}`
+    return `  batch ${batch.number}  ${batch.state.padEnd(9)} ${batch.leaves} leaves, ${batch.k} audited, ${formatCount(batch.ranges.length, "worker")}${lost > 0 ? `, ${lost} VOID` : ""}  ${formatBatchId(batch.batchId)}`
   })
   return [
     `job ${formatJobId(job.jobId)}  ${job.title ?? ""}`,

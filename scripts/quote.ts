@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import { formatAmount } from "#protocol"
+import { formatAmount, formatCount } from "#protocol"
 import { action } from "./shared/action.ts"
 import { estimateSeconds } from "./shared/estimate.ts"
 import { addJobFlags, type JobFlags, readJobRequest } from "./shared/jobRequest.ts"
@@ -37,7 +37,7 @@ export function configure(command: Command): void {
             `audit budget   ${formatAmount(quote.auditBudget)}; what is not used comes back`,
             `escrow         ${formatAmount(quote.escrow)}`,
             `collateral     ${formatAmount(quote.collateral)} for each worker and batch`,
-            `verifiers      ${quote.seats} seats, the largest owner holds ${(quote.largestOwner * 100).toFixed(0)} %`,
+            `verifiers      ${formatCount(quote.seats, "seat")}, the largest owner holds ${(quote.largestOwner * 100).toFixed(0)} %`,
             `workers        ${quote.workers.free} free of ${quote.workers.online} online`,
             `time           about ${seconds} s`,
             "nothing was spent",

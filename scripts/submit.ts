@@ -1,6 +1,6 @@
 import type { Command } from "commander"
 import type { LocalAccount } from "viem"
-import { formatAmount, formatJobId, type JobView } from "#protocol"
+import { formatAmount, formatCount, formatJobId, type JobView } from "#protocol"
 import { isLocal } from "./shared/accounts.ts"
 import { action, type Context } from "./shared/action.ts"
 import { ensureTokens } from "./shared/funds.ts"
@@ -35,7 +35,7 @@ async function submit(context: Context, options: Options): Promise<void> {
   const royalty = modelId === undefined ? 0n : await client.models.royaltyOf(modelId, prepared.plan.terms)
   const more = modelId === undefined ? "" : `, and pay ${formatAmount(royalty)} for the use of the model`
   if (isLocal(context)) await ensureTokens({ ...opened, context }, account, quote.escrow + royalty)
-  else await confirm(`Lock ${formatAmount(quote.escrow)} for ${quote.tasks} tasks${more}?`, context)
+  else await confirm(`Lock ${formatAmount(quote.escrow)} for ${formatCount(quote.tasks, "task")}${more}?`, context)
   const { jobId, tx, escrow } = await client.post(prepared, { signal })
   const id = formatJobId(jobId)
   if (modelId !== undefined && royalty > 0n) await client.models.pay(modelId, { jobId, amount: royalty })
@@ -43,13 +43,13 @@ async function submit(context: Context, options: Options): Promise<void> {
   if (!options.wait) {
     out.result({ ...posted, status: "open", outputs: [], ...amount("charged", 0n), ...amount("refunded", 0n) }, () =>
       [
-        `job ${id} is posted: ${quote.tasks} tasks, ${formatAmount(escrow)} in escrow (${tx})`,
+        `job ${id} is posted: ${formatCount(quote.tasks, "task")}, ${formatAmount(escrow)} in escrow (${tx})`,
         `follow it with: assay job ${id}`,
       ].join("\n"),
     )
     return
   }
-  out.say(`job ${id} is posted: ${quote.tasks} tasks, ${formatAmount(escrow)} in escrow`)
+  out.say(`job ${id} is posted: ${formatCount(quote.tasks, "task")}, ${formatAmount(escrow)} in escrow`)
   const { view, outputs, refunded } = await wait(context, opened, {
     jobId,
     dir: options.out ?? `assay-${id.slice(0, 10)}`,

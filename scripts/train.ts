@@ -15,7 +15,7 @@ import {
   trainedModel,
 } from "#client"
 import { createRunner, type RoundProgram, stateCommitment, trainAlone, withParameters } from "#engine"
-import { formatAmount, formatJobId } from "#protocol"
+import { formatAmount, formatCount, formatJobId } from "#protocol"
 import { isLocal } from "./shared/accounts.ts"
 import { action, type Context } from "./shared/action.ts"
 import { writeBaseline } from "./shared/baseline.ts"
@@ -135,7 +135,7 @@ async function shareOut(
   const modelId = run.modelId!
   const batches = await models.credit(modelId)
   const { shares, complete } = await models.read(modelId)
-  out.say(`${batches} batches credited: ${shares} shares of model ${modelId}`)
+  out.say(`${formatCount(batches, "batche")} credited: ${shares} shares of model ${modelId}`)
   if (!done || complete) return
   const state = stateCommitment([...Object.values(run.state.shared), ...Object.values(run.state.gathered)])
   await models.complete(modelId, { state, manifest: saved.manifestSha256, model: saved.sha256 })

@@ -4,6 +4,7 @@ import { networkInterfaces } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Command } from "commander"
+import { formatCount } from "#protocol"
 import { action, type Context } from "./shared/action.ts"
 import { NODE_FLAGS } from "./shared/children.ts"
 import { CliError, usageError } from "./shared/errors.ts"
@@ -122,7 +123,7 @@ function tell({ out }: Context, state: RunState, host: string): void {
   const { startedAt: _, ...shown } = state
   out.result(shown, () => `ready ${state.url}`)
   if (out.json) return
-  out.say(`chain ${state.rpc}, ${state.workers.length} workers; Ctrl-C stops it all`)
+  out.say(`chain ${state.rpc}, ${formatCount(state.workers.length, "worker")}; Ctrl-C stops it all`)
   if (host === "127.0.0.1") return
   const address = outsideAddress() ?? host
   const at = (url: string) => `http://${address}:${new URL(url).port}`

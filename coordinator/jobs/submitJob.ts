@@ -6,6 +6,7 @@ import {
   encodeSpec,
   escrow,
   formatAmount,
+  formatCount,
   formatJobId,
   type JobSubmission,
   jobIdOf,
@@ -210,7 +211,11 @@ async function storeJob(deps: SubmitJobDeps, { jobId, hash, submission, tree }: 
     }
     if (spec.public) await publish(tx, inputsOf(spec))
     await recordEvents(tx, [
-      { code: "JOB_SUBMITTED", text: `submitted: ${terms.tasks} tasks in ${shardCount(terms)} shards`, jobId },
+      {
+        code: "JOB_SUBMITTED",
+        text: `submitted: ${formatCount(terms.tasks, "task")} in ${formatCount(shardCount(terms), "shard")}`,
+        jobId,
+      },
     ])
   })
 }

@@ -1,7 +1,7 @@
 import { eq, sql } from "drizzle-orm"
 import type { Address, Hex, TypedDataDomain } from "viem"
 import { z } from "zod"
-import { type ReceiptSubmission, recoverSigner, WireLeavesSchema } from "#protocol"
+import { formatCount, type ReceiptSubmission, recoverSigner, WireLeavesSchema } from "#protocol"
 import { mayRead } from "../artifacts/access.ts"
 import type { ArtifactStore } from "../artifacts/artifactStore.ts"
 import { refuse } from "../errors.ts"
@@ -103,7 +103,7 @@ export async function storeReceipt(
         ON CONFLICT DO NOTHING
       ), told AS (
         INSERT INTO events (code, text, job_id, shard, worker)
-        SELECT 'TASK_RECEIVED', ${`receipt stored: ${units} units in ${count} tasks`}, ${id}, shard, ${account} FROM received
+        SELECT 'TASK_RECEIVED', ${`receipt stored: ${formatCount(units, "unit")} in ${formatCount(count, "task")}`}, ${id}, shard, ${account} FROM received
       ) SELECT shard FROM received`,
   )
   if (taken.length > 0) return { fresh: true, tasks: count }

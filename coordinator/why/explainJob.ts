@@ -1,5 +1,5 @@
 import type { Params, ReasonCode, ShardCounts } from "#protocol"
-import { reasonOf } from "#protocol"
+import { formatCount, reasonOf } from "#protocol"
 import { countShards } from "../jobs/viewJobs.ts"
 import type { Db } from "../store/database.ts"
 import type { jobs } from "../store/schema.ts"
@@ -64,7 +64,7 @@ async function explainWaiting({ db, view, params }: ExplainJobDeps, job: JobRow)
     if (reason) reasons.set(reason.code, (reasons.get(reason.code) ?? 0) + 1)
     else able++
   }
-  if (able > 0) return explained("JOB_RUNNING", `${able} workers can take it`)
+  if (able > 0) return explained("JOB_RUNNING", `${formatCount(able, "worker")} can take it`)
   const fact = [...reasons].map(([code, workers]) => `${workers} x ${code}`).join(", ")
   const offered = online.some(
     (worker) => !worker.verifyOnly && capabilitiesOf(worker.profiles).includes(job.capability),

@@ -1,5 +1,5 @@
 import { and, eq } from "drizzle-orm"
-import { formatAmount } from "#protocol"
+import { formatAmount, formatCount } from "#protocol"
 import { refuse } from "../errors.ts"
 import type { Db } from "../store/database.ts"
 import { batches, ranges, shards } from "../store/schema.ts"
@@ -11,7 +11,8 @@ export type ExplainedTask = Explained & { state: string; shard: ShardRow }
 
 /** Why a task is where it is: the state of its shard, and for a void one the cause. */
 export async function explainTask(deps: ExplainJobDeps, job: JobRow, taskIndex: number): Promise<ExplainedTask> {
-  if (taskIndex >= job.tasks) throw refuse("E_NOT_FOUND", `the job has ${job.tasks} tasks, 0 to ${job.tasks - 1}`)
+  if (taskIndex >= job.tasks)
+    throw refuse("E_NOT_FOUND", `the job has ${formatCount(job.tasks, "task")}: the last is ${job.tasks - 1}`)
   const number = Math.floor(taskIndex / job.shardSize)
   const [shard] = await deps.db
     .select()
@@ -49,7 +50,7 @@ async function explainShard(deps: ExplainJobDeps, job: JobRow, shard: ShardRow):
 /** What its worker got for the shard; the range's sum, in one transaction, is an event. */
 function payOf({ fee }: JobRow, { shard, worker, units }: ShardRow): string | undefined {
   if (worker === null || units === null) return undefined
-  return `shard ${shard}: ${units} units at ${formatAmount(fee)}, ${formatAmount(BigInt(units) * fee)} to ${worker}`
+  return `shard ${shard}: ${formatCount(units, "unit")} at ${formatAmount(fee)}, ${formatAmount(BigInt(units) * fee)} to ${worker}`
 }
 
 async function explainVoid(db: Db, shard: ShardRow): Promise<Explained> {

@@ -17,6 +17,9 @@ export function nodeFlops(node: OnnxNode, values: GraphValues): number {
     case "MatMulInteger":
     case "QLinearMatMul":
     case "FusedMatMul":
+    case "MatMulNBits":
+    case "DynamicQuantizeMatMul":
+    case "MatMulIntegerToFloat":
       return 2 * output * (dims(0).at(-1) ?? 1)
     case "Gemm":
     case "QGemm":
@@ -34,7 +37,22 @@ export function nodeFlops(node: OnnxNode, values: GraphValues): number {
           node.inputs.map((_, i) => dims(i)),
         )
       )
+    case "TreeEnsembleClassifier":
+    case "TreeEnsembleRegressor":
+      // No more than every node for every row.
+      return (dims(0)[0] ?? 1) * (node.attributes.get("nodes_nodeids")?.ints.length ?? 0)
+    case "MultiHeadAttention":
+    case "GroupQueryAttention": {
+      const past = dims(node.op === "MultiHeadAttention" ? 6 : 3).at(-2) ?? 0
+      const keys = dims(1).at(-2) ?? dims(0).at(-2) ?? 0
+      return 4 * output * (keys + past)
+    }
     case "Attention": {
+      if (node.domain !== "") {
+        // onnxruntime's makes queries, keys and values itself.
+        const [inner = 1, wide = 1] = dims(1)
+        return 2 * (elements(values, node.inputs[0]) / inner) * inner * wide + 4 * output * (dims(0)[1] ?? 0)
+      }
       // Queries by keys, and what they weigh by values: both as long as what is attended to, the past included.
       const length = (dims(1).at(-2) ?? 0) + (dims(4).at(-2) ?? 0)
       return 2 * length * (elements(values, node.inputs[0]) + output)

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { type Client, createClient } from "#client"
-import { formatAmount, formatJobId } from "#protocol"
+import { formatAmount, formatCount, formatJobId } from "#protocol"
 import { openKey } from "../shared/accounts.ts"
 import { contextOf } from "../shared/action.ts"
 import type { ChildEvent } from "../shared/children.ts"
@@ -212,7 +212,7 @@ async function followToEnd({ client, coordinatorUrl, story, jobId, signal }: Fol
     pollMs: 400,
     onProgress: ({ counts }) => {
       const { leased, received } = counts
-      const text = leased + received > 0 ? `${received} shards computed, ${leased} under way` : ""
+      const text = leased + received > 0 ? `${formatCount(received, "shard")} computed, ${leased} under way` : ""
       if (text && text !== last) story.tell("compute", text)
       last = text
     },

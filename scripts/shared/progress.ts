@@ -1,4 +1,5 @@
 import type { JobProgress } from "#client"
+import { formatCount } from "#protocol"
 import type { Output } from "./output.ts"
 
 export type Progress = { show(progress: JobProgress): void; end(): void }
@@ -37,7 +38,7 @@ export function describeProgress({ counts, shards, state, reason }: JobProgress)
   ] as const
   const some = parts.filter(([count]) => count > 0).map(([count, name]) => `${count} ${name}`)
   const waiting = final === 0 && leased + received + committed + attested === 0 && state !== "submitted"
-  return `${shards} shards: ${some.join(", ") || state}${waiting ? ` (${reason.text})` : ""}`
+  return `${formatCount(shards, "shard")}: ${some.join(", ") || state}${waiting ? ` (${reason.text})` : ""}`
 }
 
 /** How far shards are on their way, not how many have arrived: five steps from queue to payout. */

@@ -2,7 +2,7 @@ import Table from "cli-table3"
 import pc from "picocolors"
 import { formatEther } from "viem"
 import { z } from "zod"
-import { formatAmount, formatBatchId, formatJobId, type WorkerEvent, WorkerEventSchema } from "#protocol"
+import { formatAmount, formatBatchId, formatCount, formatJobId, type WorkerEvent, WorkerEventSchema } from "#protocol"
 import { type Output, shortHex } from "./output.ts"
 
 export type WorkerTotals = {
@@ -82,13 +82,13 @@ export function describeWorkerEvent(event: WorkerEvent): string {
         ? `self-test of ${event.profile} passed`
         : `self-test of ${event.profile} FAILED: ${event.text ?? "no exact work for this machine"}`
     case "staked":
-      return `staked ${formatAmount(event.amount)} for ${event.seats} seats`
+      return `staked ${formatAmount(event.amount)} for ${formatCount(event.seats, "seat")}`
     case "leased":
-      return `leased shard ${event.shard} of ${shortHex(formatJobId(event.jobId))}: ${event.tasks} tasks`
+      return `leased shard ${event.shard} of ${shortHex(formatJobId(event.jobId))}: ${formatCount(event.tasks, "task")}`
     case "computed":
-      return `computed shard ${event.shard}: ${event.tasks} tasks in ${event.ms.toFixed(0)} ms`
+      return `computed shard ${event.shard}: ${formatCount(event.tasks, "task")} in ${event.ms.toFixed(0)} ms`
     case "receipt":
-      return `signed a receipt for shard ${event.shard}: ${event.units} units`
+      return `signed a receipt for shard ${event.shard}: ${formatCount(event.units, "unit")}`
     case "audited":
       return `audited ${event.samples} samples of ${shortHex(formatBatchId(event.batchId))} in ${event.ms.toFixed(0)} ms`
     case "voted":
@@ -154,13 +154,13 @@ export function createWorkerView(out: Output, { account, role }: { account: stri
 export function renderTotals(totals: WorkerTotals, { account, role }: { account: string; role: string }): string {
   const table = new Table({ style: { head: [], border: [] }, colWidths: [24, 64], wordWrap: true })
   const shards = [...totals.running.values()].map(
-    ({ job, shard, tasks }) => `${shortHex(formatJobId(job))} shard ${shard} (${tasks} tasks)`,
+    ({ job, shard, tasks }) => `${shortHex(formatJobId(job))} shard ${shard} (${formatCount(tasks, "task")})`,
   )
   table.push(
     [role, account],
     ["running", shards.length > 0 ? shards.join("\n") : "nothing"],
-    ["waiting for settlement", `${totals.waiting.size} shards`],
-    ["computed, audited", `${totals.computed} tasks, ${totals.audited} samples`],
+    ["waiting for settlement", formatCount(totals.waiting.size, "shard")],
+    ["computed, audited", `${formatCount(totals.computed, "task")}, ${formatCount(totals.audited, "sample")}`],
     ["paid (from the chain)", pc.green(formatAmount(totals.paid))],
     ["withdrawn", formatAmount(totals.withdrawn)],
     ["slashed", totals.slashed > 0n ? pc.red(formatAmount(totals.slashed)) : "nothing"],

@@ -5,6 +5,7 @@ import {
   bitsOf,
   collateralUp,
   formatAmount,
+  formatCount,
   maskOf,
   parseRanges,
   parseVerifiers,
@@ -178,7 +179,7 @@ async function batchCommitted(context: ApplyContext, { batchId, batch, dataHash,
   for (const { worker, mask } of parsed) {
     await tell(context, {
       code: "BATCH_COMMITTED",
-      text: `${popCount(mask)} shards committed in batch ${batch.number}${by}; collateral ${formatAmount(collateral)} is locked (R11)`,
+      text: `${formatCount(popCount(mask), "shard")} committed in batch ${batch.number}${by}; collateral ${formatAmount(collateral)} is locked (R11)`,
       jobId: batch.jobId,
       batchId,
       worker,
@@ -228,7 +229,7 @@ async function batchFinalized(context: ApplyContext, args: Args<"BatchFinalized"
     const amount = BigInt(units) * terms.fee
     await tell(context, {
       code: "TASK_PAID",
-      text: `batch ${batch.number} is final: ${formatAmount(amount)} for ${units} units to ${lower(worker)} (R30)`,
+      text: `batch ${batch.number} is final: ${formatAmount(amount)} for ${formatCount(units, "unit")} to ${lower(worker)} (R30)`,
       jobId: batch.jobId,
       batchId,
       worker,
