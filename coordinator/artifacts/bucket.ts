@@ -68,8 +68,10 @@ export async function openBucket(url: string): Promise<Bucket> {
   }
 }
 
+/** Not there, unless it is the bucket itself that is gone: then nobody may take the artifact for one that never came. */
 function absent(error: unknown): undefined {
-  if ((error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode === 404) return undefined
+  const { name, $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number } }
+  if ($metadata?.httpStatusCode === 404 && name !== "NoSuchBucket") return undefined
   throw error
 }
 

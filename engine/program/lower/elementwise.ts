@@ -97,6 +97,7 @@ export const elementwise: Readonly<Record<string, Lower>> = {
     const [minus, zero, plus] = [-1, 0, 1].map((value) => o.number(x.dtype, value)) as [Value, Value, Value]
     return o.where(o.compare("Greater", x, zero), plus, o.where(o.compare("Less", x, zero), minus, zero))
   }),
+  Swish: floatOnly((o, x, l) => o.mul(x, o.sigmoid(o.mul(x, o.scalar(float(l, "alpha", 1)))))),
   Gelu: floatOnly((o, x, l) => (text(l, "approximate", "none") === "tanh" ? geluTanh(o, x) : gelu(o, x))),
   Reciprocal: floatOnly((o, x) => o.div(o.scalar(1), x)),
   Log: floatOnly((o, x) => log(o, x)),
@@ -212,7 +213,7 @@ function horner(o: Ops, x: Value, coefficients: readonly number[]): Value {
 }
 
 /** x less its multiple of pi, in three parts, then the series; an odd multiple turns the sign. */
-function sine(o: Ops, x: Value): Value {
+export function sine(o: Ops, x: Value): Value {
   const k = o.round(o.mul(x, o.scalar(1 / Math.PI)))
   const parts = [3.140625, 9.675025939941406e-4, 1.50995799e-7]
   const r = parts.reduce((rest, part) => o.sub(rest, o.mul(k, o.scalar(part))), x)

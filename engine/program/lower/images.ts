@@ -3,6 +3,7 @@ import { int64s } from "../elements.ts"
 import type { Ops } from "../ops.ts"
 import { log } from "./elementwise.ts"
 import {
+  axisOf,
   constantInts,
   constantNumbers,
   float,
@@ -55,6 +56,15 @@ export const images: Readonly<Record<string, Lower>> = {
     return [fromImage(o, averagePool(o, image, windowOf(l, image), countPads), x.dims.length)]
   },
   GlobalAveragePool: (l) => [global(l, (o, x) => o.meanLast(x))],
+  GlobalLpPool: (l) => [global(l, (o, x) => rooted(l, o.sumLast(powered(l, x))))],
+  LpPool: (l) => {
+    const { o } = l
+    const x = input(l, 0)
+    const image = asImage(o, x)
+    const sizes = windowOf(l, image)
+    const sums = o.mul(averagePool(o, powered(l, image), sizes, true), o.scalar(product(sizes.kernel)))
+    return [fromImage(o, rooted(l, sums), x.dims.length)]
+  },
   GlobalMaxPool: (l) => [global(l, (o, x) => o.extremeLast("ReduceMax", x, 1))],
   BatchNormalization: (l) => {
     const { o, node } = l
@@ -67,6 +77,17 @@ export const images: Readonly<Record<string, Lower>> = {
     return [scaleChannels(o, x, factor, offset)]
   },
   LRN: (l) => [neighbours(l)],
+  MeanVarianceNormalization: (l) => {
+    const { o } = l
+    const x = input(l, 0)
+    const axes = (ints(l, "axes") ?? [0, 2, 3]).map((axis) => axisOf(axis, x.dims.length))
+    const order = [...[...x.dims.keys()].filter((axis) => !axes.includes(axis)), ...axes]
+    const moved = o.transpose(x, order)
+    const size = product(axes.map((axis) => x.dims[axis]!))
+    const rows = o.reshape(moved, [product(x.dims) / size, size])
+    const back = [...x.dims.keys()].map((axis) => order.indexOf(axis))
+    return [o.transpose(o.reshape(normalizeLast(o, rows, 1e-9), moved.dims), back)]
+  },
   InstanceNormalization: (l) => {
     const { o } = l
     const x = input(l, 0)
@@ -109,6 +130,17 @@ function scaleChannels(o: Ops, x: Value, factor: Value, offset: Value): Value {
     return withBias(o, o.emit("Conv", [image, scaled], conv.node!.attributes), bias)
   }
   return o.add(o.mul(x, o.reshape(factor, channels)), o.reshape(offset, channels))
+}
+
+/** Norms of order 1 and 2: what is added up, and what becomes of the sum. */
+function powered(l: Lowering, x: Value): Value {
+  const order = int(l, "p", 2)
+  if (order !== 1 && order !== 2) refuse(`it takes a norm of order ${order}`, "use order 1 or 2")
+  return order === 1 ? l.o.abs(x) : l.o.mul(x, x)
+}
+
+function rooted(l: Lowering, sum: Value): Value {
+  return int(l, "p", 2) === 1 ? sum : l.o.sqrt(sum)
 }
 
 /** Each channel over a power of the squares around it: sums of neighbours are a product with a band of constants. */

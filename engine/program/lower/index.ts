@@ -11,10 +11,12 @@ import { products } from "./products.ts"
 import { quantized } from "./quantized.ts"
 import { recurrent } from "./recurrent.ts"
 import { shapes } from "./shapes.ts"
+import { trigonometry } from "./trigonometry.ts"
 
 /** By ONNX operator. */
 const standard: Readonly<Record<string, Lower>> = {
   ...elementwise,
+  ...trigonometry,
   ...shapes,
   ...indexing,
   ...products,

@@ -29,6 +29,8 @@ type Case = {
   attributes?: Readonly<Record<string, AttributeSpec>>
   scale?: number
   positive?: boolean
+  /** Added to what is positive. */
+  above?: number
   outputs?: readonly ({ dtype: Dtype; dims: readonly number[] } | "")[]
   opset?: number
 }
@@ -392,7 +394,22 @@ const CASES: Case[] = [
     "Identity",
     "Sin",
     "Cos",
+    "Sinh",
+    "Cosh",
+    "Atan",
+    "Asinh",
   ].map((op) => unary(op)),
+  ...["Tan", "Asin", "Acos", "Atanh"].map((op) => unary(op, { scale: 0.99 })),
+  ...["Atan", "Sinh", "Asinh"].map((op) => unary(op, { scale: 0.3 })),
+  ...[0.2, 6].map((scale) => unary("Acosh", { scale, positive: true, above: 1 })),
+  unary("Swish", { attributes: { alpha: { f: 0.7 } }, opset: 24 }),
+  image("MeanVarianceNormalization", [2, 4, 9, 8], {}),
+  image("MeanVarianceNormalization", [2, 4, 9, 8], { attributes: { axes: [2, 3] } }),
+  ...[1, 2].flatMap((p): Case[] => [
+    image("GlobalLpPool", [2, 4, 1, 1], { attributes: { p } }),
+    image("LpPool", [2, 4, 4, 4], { attributes: { p, kernel_shape: [2, 2], strides: [2, 2] } }),
+    image("LpPool", [2, 4, 9, 8], { attributes: { p, kernel_shape: [3, 3], pads: [1, 1, 1, 1] } }),
+  ]),
   unary("Sqrt", { positive: true }),
   unary("Log", { positive: true }),
   unary("Reciprocal", { positive: true }),
@@ -1241,10 +1258,11 @@ function build({ op, domain, inputs, constants = {}, attributes, outputs = [], o
   })
 }
 
-function feed({ inputs, scale = 1, positive = false }: Case, seed: number): Tensor[] {
+function feed({ inputs, scale = 1, positive = false, above = 0 }: Case, seed: number): Tensor[] {
   return inputs.map((given, i) => {
     const next = noise(seed * 100 + i)
-    if (!("dims" in given)) return floatTensor(given, positive ? () => Math.abs(next()) + 0.01 : next, scale)
+    if (!("dims" in given))
+      return floatTensor(given, positive ? () => Math.abs(next()) + 0.01 + above / scale : next, scale)
     return integerTensor(given.dtype, given.dims, next, given.low ?? 0, given.high ?? 1)
   })
 }
