@@ -1,4 +1,6 @@
-import { mkdir } from "node:fs/promises"
+import { existsSync } from "node:fs"
+import { mkdir, mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { PGlite } from "@electric-sql/pglite"
@@ -10,6 +12,7 @@ import { drizzle as drizzlePglite } from "drizzle-orm/pglite"
 import { migrate as migratePglite } from "drizzle-orm/pglite/migrator"
 import pg from "pg"
 import * as schema from "./schema.ts"
+import { copyTemplate, templateFolder } from "./template.ts"
 
 export type Schema = typeof schema
 /** Either driver, and a transaction of either: what every query of the coordinator is written against. */
@@ -27,7 +30,7 @@ export type Database = {
 export type DatabaseConfig = {
   /** Outside Postgres; the embedded one when absent. */
   databaseUrl?: string | undefined
-  /** Folder of the embedded database; in memory when absent (tests). */
+  /** Folder of the embedded database; one that goes with it when absent (tests). */
   databaseDir?: string | undefined
   /** A connection dropped while it was idle; the pool replaces it. */
   onError?: (error: Error) => void
@@ -41,14 +44,32 @@ export async function openDatabase(config: DatabaseConfig): Promise<Database> {
 }
 
 async function openEmbedded(databaseDir: string | undefined): Promise<Database> {
-  if (databaseDir) await mkdir(databaseDir, { recursive: true })
-  const pglite = await PGlite.create({
-    ...(databaseDir ? { dataDir: join(databaseDir) } : {}),
-    extensions: { btree_gist },
+  const dataDir = databaseDir ?? (await mkdtemp(join(tmpdir(), "assay-database-")))
+  await prepareFolder(dataDir)
+  const { db, pglite } = await openFolder(dataDir)
+  const close = async () => {
+    await pglite.close()
+    if (!databaseDir) await rm(dataDir, { recursive: true, force: true })
+  }
+  return { db, pglite, close }
+}
+
+/** A folder without a database gets a copy of an empty one. */
+async function prepareFolder(dataDir: string): Promise<void> {
+  if (existsSync(join(dataDir, "PG_VERSION"))) return
+  const template = await templateFolder(migrationsFolder, async (dir) => {
+    const { pglite } = await openFolder(dir)
+    await pglite.close()
   })
+  if (template) await copyTemplate(template, dataDir)
+  else await mkdir(dataDir, { recursive: true })
+}
+
+async function openFolder(dataDir: string): Promise<{ db: Db; pglite: PGlite }> {
+  const pglite = await PGlite.create({ dataDir, extensions: { btree_gist } })
   const db = drizzlePglite(pglite, { schema })
   await migratePglite(db, { migrationsFolder })
-  return { db, pglite, close: () => pglite.close() }
+  return { db, pglite }
 }
 
 // Any constant will do, as long as every replica of the coordinator uses the same one.

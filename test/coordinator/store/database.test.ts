@@ -26,6 +26,25 @@ test("behavior: what was written is there after the embedded database is opened 
   }
 })
 
+test("behavior: new embedded databases begin alike and have nothing in common", async () => {
+  const [one, two] = [await openDatabase({}), await openDatabase({})]
+  try {
+    await one.db.insert(jobs).values(buildJob({ jobId: 1n }))
+    assert.equal((await one.db.select().from(jobs)).length, 1)
+    assert.deepEqual(await two.db.select().from(jobs), [])
+    await two.db.insert(jobs).values(buildJob({ jobId: 1n }))
+  } finally {
+    await one.close()
+    await two.close()
+  }
+  const three = await openDatabase({})
+  try {
+    assert.deepEqual(await three.db.select().from(jobs), [], "what is copied was never written to")
+  } finally {
+    await three.close()
+  }
+})
+
 test("R14: the database refuses a second lease of a shard that overlaps the first", async () => {
   const { db, close } = await openDatabase({})
   try {
