@@ -1,7 +1,6 @@
 import {
   buildRoundProgram,
   buildSegment,
-  codeBytes,
   createRoundRuntime,
   createRunner,
   initialState,
@@ -11,6 +10,7 @@ import {
   type RoundRuntime,
   type RoundState,
   type Runner,
+  sentBytes,
   type Tensors,
 } from "#engine"
 import { drawAdditions } from "../examples/adder/sums.ts"
@@ -71,7 +71,7 @@ async function timeToLoss(runner: Runner, { workers, steps }: { workers: number;
   const program = buildRoundProgram({ segment, begin: begin!, slots: workers, compression: "int4", outer })
   const runtime = createRoundRuntime({ runner }, program)
   const held = drawAdditions(SAMPLES.train, HELD_OUT)
-  const update = codeBytes("int4", Math.ceil(begin!.dims[0]! / 128))
+  const update = sentBytes("int4", begin!.dims[0]!)
   const exchange = createExchange(workers, update)
   let state = program.genesis
   let computing = 0

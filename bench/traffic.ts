@@ -3,7 +3,6 @@ import {
   buildSegment,
   type Compression,
   closeRun,
-  codeBytes,
   cosineRates,
   createRoundRuntime,
   createRunner,
@@ -12,6 +11,7 @@ import {
   type Parameter,
   playRound,
   type Runner,
+  sentBytes,
   type Training,
   trainAlone,
 } from "#engine"
@@ -146,7 +146,7 @@ function nameOf(task: string, { compression, every }: Plan): string {
 
 function bytesFigure(task: string, training: Training, plan: Plan): Figure {
   const numbers = initialState(buildSegment(training, 1), training.model)[0]!.dims[0]!
-  const update = codeBytes(plan.compression, Math.ceil(numbers / 128))
+  const update = sentBytes(plan.compression, numbers)
   // A slot sends its update and takes those of all others; a ring all-reduce moves 2 (n - 1) / n of the gradient each way.
   const sent = update + (SLOTS - 1) * update
   const ring = 2 * ((2 * (SLOTS - 1)) / SLOTS) * 4 * numbers * plan.every

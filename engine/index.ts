@@ -25,7 +25,7 @@ export {
   quantizeModel,
 } from "./quantize/quantizeModel.ts"
 export type { OuterOptimizer } from "./rounds/aggregate.ts"
-export { COMPRESSIONS, type Compression, codeBytes } from "./rounds/compression.ts"
+export { COMPRESSIONS, type Compression } from "./rounds/compression.ts"
 export { closeRun, createRoundRuntime, playRound, type RoundRuntime } from "./rounds/playRound.ts"
 export {
   buildRoundProgram,
@@ -34,6 +34,8 @@ export {
   type RoundProgramParams,
   roundPorts,
   roundTasks,
+  SLOT_STATES,
+  sentBytes,
 } from "./rounds/roundProgram.ts"
 export { checkSlot, inputsOf, nextState, type RoundState, type Tensors } from "./rounds/roundState.ts"
 export { checkFirstInput } from "./run/checkFirstInput.ts"

@@ -35,14 +35,21 @@ export type AggregateParams = {
  * the order of the workers, so that every machine has the same bits; where no update is in, nothing changes but u.
  */
 export function aggregate(g: Nodes, params: AggregateParams): { parameters: string; momentum: string } {
-  const { outer, weights, dims } = params
-  const { clipNorm, trim = 0 } = outer
+  const { outer } = params
+  const { clipNorm } = outer
   const updates = clipNorm === undefined ? params.updates : params.updates.map((update) => clipped(g, update, clipNorm))
-  const mean = trim === 0 ? meanOf(g, updates, weights) : g.reshape(trimmedMean(g, updates, weights, trim), dims)
+  const mean = average(g, { ...params, values: updates })
   const momentum = g.op("Add", [g.op("Mul", [params.momentum, g.number(outer.momentum)]), mean])
   const step = g.op("Add", [mean, g.op("Mul", [momentum, g.number(outer.momentum)])])
   const parameters = g.op("Sub", [params.parameters, g.op("Mul", [step, g.number(outer.rate)])])
   return { parameters, momentum }
+}
+
+export type AverageParams = Pick<AggregateParams, "weights" | "dims" | "outer"> & { readonly values: readonly string[] }
+
+/** Of what the slots that are in have sent; zeros where none is. */
+export function average(g: Nodes, { values, weights, dims, outer: { trim = 0 } }: AverageParams): string {
+  return trim === 0 ? meanOf(g, values, weights) : g.reshape(trimmedMean(g, values, weights, trim), dims)
 }
 
 function meanOf(g: Nodes, updates: readonly string[], weights: readonly string[]): string {

@@ -13,44 +13,50 @@ import type { Nodes } from "./nodes.ts"
 export const COMPRESSIONS = ["int4", "sign", "dct"] as const
 export type Compression = (typeof COMPRESSIONS)[number]
 
+/**
+ * How a moment becomes few bits, where slots keep none of their own and begin each round with the mean of what all sent.
+ * A mean of gradients has signs and goes as `int4`. A mean of squares spans many magnitudes and is divided by: `root4`
+ * has sixteen levels, none of them 0, of the fourth root.
+ */
+export type Coding = Compression | "root4"
+
 export const CHUNK = 128
 const LEVELS = 7
+const ROOT_LEVELS = 16
 const GROUP = 16
 const GROUPS = CHUNK / GROUP
 
 /** uint8 a chunk. */
-const CODE_BYTES: Record<Compression, number> = { int4: CHUNK / 2, sign: CHUNK / 8, dct: GROUPS }
+const CODE_BYTES: Record<Coding, number> = { int4: CHUNK / 2, sign: CHUNK / 8, dct: GROUPS, root4: CHUNK / 2 }
 
 /** Shapes of what is sent for `chunks` chunks: codes uint8, scales float32. */
-export function codeShapes(compression: Compression, chunks: number): { codes: number[]; scales: number[] } {
+export function codeShapes(compression: Coding, chunks: number): { codes: number[]; scales: number[] } {
   return { codes: [chunks, CODE_BYTES[compression]], scales: [chunks, 1] }
 }
 
 /** Bytes of one update. */
-export function codeBytes(compression: Compression, chunks: number): number {
+export function codeBytes(compression: Coding, chunks: number): number {
   return chunks * (CODE_BYTES[compression] + 4)
 }
 
 /** Values by name: `x` float32 [chunks, 128] becomes `codes` and `scales` as `codeShapes` says. */
-export function compress(g: Nodes, compression: Compression, x: string): { codes: string; scales: string } {
+export function compress(g: Nodes, compression: Coding, x: string): { codes: string; scales: string } {
   return COMPRESS[compression](g, x)
 }
 
 /** What the receiver makes of `codes` and `scales`: float32 [chunks, 128]. */
-export function decompress(g: Nodes, compression: Compression, codes: string, scales: string): string {
+export function decompress(g: Nodes, compression: Coding, codes: string, scales: string): string {
   return DECOMPRESS[compression](g, codes, scales)
 }
 
-const COMPRESS: Record<Compression, (g: Nodes, x: string) => { codes: string; scales: string }> = {
+const COMPRESS: Record<Coding, (g: Nodes, x: string) => { codes: string; scales: string }> = {
   int4(g, x) {
     const greatest = g.op("ReduceMax", [g.op("Abs", [x])], { axes: [1], keepdims: 1 })
     const scales = g.op("Div", [greatest, g.number(LEVELS)])
     const levels = g.op("Round", [g.op("Div", [x, withoutZero(g, scales)])])
     // Div and Round may come to 8 where the scale was rounded down: the code has no such level.
     const kept = clip(g, levels, LEVELS)
-    const codes = g.op("Add", [kept, g.number(LEVELS + 1)])
-    const [even, odd] = [0, 1].map((from) => g.slice(codes, { axis: 1, from, to: CHUNK, step: 2 }))
-    return { codes: asBytes(g, g.op("Add", [g.op("Mul", [even!, g.number(16)]), odd!])), scales }
+    return { codes: inPairs(g, g.op("Add", [kept, g.number(LEVELS + 1)])), scales }
   },
   sign(g, x) {
     const scales = mean(g, g.op("Abs", [x]))
@@ -77,14 +83,20 @@ const COMPRESS: Record<Compression, (g: Nodes, x: string) => { codes: string; sc
     const codes = g.op("Add", [g.op("Mul", [places, g.number(2)]), positive])
     return { codes: asBytes(g, g.reshape(codes, [-1, GROUPS])), scales }
   },
+  root4(g, x) {
+    const roots = g.op("Sqrt", [g.op("Sqrt", [x])])
+    const scales = g.op("ReduceMax", [roots], { axes: [1], keepdims: 1 })
+    // Upwards, for what is divided by must not come out smaller; 1 to 16 are the codes 0 to 15.
+    const levels = g.op("Ceil", [g.op("Mul", [g.op("Div", [roots, withoutZero(g, scales)]), g.number(ROOT_LEVELS)])])
+    const codes = g.op("Sub", [levels, g.number(1)])
+    const least = g.op("Where", [g.op("Less", [codes, g.number(0)]), g.number(0), codes])
+    return { codes: inPairs(g, least), scales }
+  },
 }
 
-const DECOMPRESS: Record<Compression, (g: Nodes, codes: string, scales: string) => string> = {
+const DECOMPRESS: Record<Coding, (g: Nodes, codes: string, scales: string) => string> = {
   int4(g, codes, scales) {
-    const bytes = asFloat(g, codes)
-    const high = g.op("Floor", [g.op("Mul", [bytes, g.number(1 / 16)])])
-    const low = g.op("Sub", [bytes, g.op("Mul", [high, g.number(16)])])
-    const levels = g.op("Sub", [interleave(g, [high, low]), g.number(LEVELS + 1)])
+    const levels = g.op("Sub", [outOfPairs(g, codes), g.number(LEVELS + 1)])
     return g.op("Mul", [levels, scales])
   },
   sign(g, codes, scales) {
@@ -107,6 +119,25 @@ const DECOMPRESS: Record<Compression, (g: Nodes, codes: string, scales: string) 
     const coefficients = g.op("Mul", [spread, scales])
     return g.op("MatMul", [coefficients, g.constant(floats([CHUNK, CHUNK], transposed(cosines())))])
   },
+  root4(g, codes, scales) {
+    const levels = g.op("Add", [outOfPairs(g, codes), g.number(1)])
+    const root = g.op("Mul", [g.op("Mul", [levels, g.number(1 / ROOT_LEVELS)]), scales])
+    const square = g.op("Mul", [root, root])
+    return g.op("Mul", [square, square])
+  },
+}
+
+/** Whole numbers from 0 to 15, two a byte. */
+function inPairs(g: Nodes, codes: string): string {
+  const [even, odd] = [0, 1].map((from) => g.slice(codes, { axis: 1, from, to: CHUNK, step: 2 }))
+  return asBytes(g, g.op("Add", [g.op("Mul", [even!, g.number(16)]), odd!]))
+}
+
+function outOfPairs(g: Nodes, codes: string): string {
+  const bytes = asFloat(g, codes)
+  const high = g.op("Floor", [g.op("Mul", [bytes, g.number(1 / 16)])])
+  const low = g.op("Sub", [bytes, g.op("Mul", [high, g.number(16)])])
+  return interleave(g, [high, low])
 }
 
 /** A chunk of zeros has scale 0, and its numbers over any scale are 0. */

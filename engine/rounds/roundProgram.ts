@@ -6,8 +6,8 @@ import { nodeSpecs } from "../program/compileProgram.ts"
 import { elementsOf, floats, int64s, newElements, tensorOf } from "../program/elements.ts"
 import type { Segment } from "../train/buildStep.ts"
 import { type Feed, isFedName } from "../train/dataShards.ts"
-import { aggregate, type OuterOptimizer } from "./aggregate.ts"
-import { CHUNK, type Compression, codeShapes, compress, decompress } from "./compression.ts"
+import { aggregate, average, type OuterOptimizer } from "./aggregate.ts"
+import { CHUNK, type Coding, type Compression, codeBytes, codeShapes, compress, decompress } from "./compression.ts"
 import { createNodes, type Nodes } from "./nodes.ts"
 import { inputsOf, nextOf, type RoundPorts, type RoundState, type Tensors } from "./roundState.ts"
 
@@ -21,7 +21,17 @@ export type RoundProgramParams = {
   readonly slots: number
   readonly compression: Compression
   readonly outer: OuterOptimizer
+  /** `kept` where it is left out. */
+  readonly slotState?: SlotState
 }
+
+/**
+ * What a slot has of its own from round to round besides its place in the data. `kept`: its moments and the rest of
+ * error feedback, full numbers that travel with its task. `none`: what was not sent is lost, and a slot begins with the
+ * mean of all slots' moments, which are sent in few bits like updates.
+ */
+export const SLOT_STATES = ["kept", "none"] as const
+export type SlotState = (typeof SLOT_STATES)[number]
 
 export type RoundProgram = {
   /** A slot's task of one round, as an ONNX model. */
@@ -39,18 +49,31 @@ export type RoundProgram = {
 }
 
 const SHARED = ["parameters", "momentum"]
-const GATHERED = ["codes", "scales"]
 const SCHEDULED = ["weights", "slot", "rates"]
+/** Moments of the optimizers (`engine/train/optimizers.ts`), each with what codes it where slots keep none. */
+const MOMENT_CODING: Readonly<Record<string, Coding>> = { m: "int4", v: "root4" }
+
+/** Names of what is sent of an update, or of a moment. */
+const sentNames = (moment?: string) =>
+  moment === undefined ? { codes: "codes", scales: "scales" } : { codes: `${moment}.codes`, scales: `${moment}.scales` }
+const GATHERED = [undefined, ...Object.keys(MOMENT_CODING)].flatMap((moment) => Object.values(sentNames(moment)))
 
 /** Of a round's program, by its inputs. */
 export function roundPorts(model: Uint8Array): RoundPorts {
-  const { inputs } = readModelInterface(model)
+  const names = readModelInterface(model).inputs.map(({ name }) => name)
   const others = new Set([...SHARED, ...GATHERED, ...SCHEDULED])
   return {
     shared: SHARED,
-    gathered: GATHERED,
-    own: inputs.map(({ name }) => name).filter((name) => !others.has(name) && !isFedName(name)),
+    gathered: names.filter((name) => GATHERED.includes(name)),
+    own: names.filter((name) => !others.has(name) && !isFedName(name)),
   }
+}
+
+/** Bytes that a slot sends to all others in a round of so many numbers. */
+export function sentBytes(compression: Compression, numbers: number, moments: readonly string[] = []): number {
+  const chunks = Math.ceil(numbers / CHUNK)
+  const codings = [compression, ...moments.map((moment) => MOMENT_CODING[moment]!)]
+  return codings.reduce((sum, coding) => sum + codeBytes(coding, chunks), 0)
 }
 
 /**
@@ -61,58 +84,64 @@ export function roundPorts(model: Uint8Array): RoundPorts {
  * Shared tensors and the rest are float32 [chunks, 128]: P parameters and zeros.
  */
 export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
-  const { segment, slots, compression, begin } = params
+  const { segment, slots, compression, begin, slotState = "kept" } = params
   const size = begin.dims[0]!
   const chunks = Math.ceil(size / CHUNK)
   const g = createNodes("round")
-  // A slot's own: the rest of error feedback, moments, and its place in the data; p is made of what is shared.
+  // What goes through a slot's steps beside p, which is made of what is shared: its moments and its place in the data.
   const carried = segment.state.filter(({ name }) => name !== "p" && name !== "slot")
+  const sent = slotState === "none" ? carried.filter(({ name }) => name in MOMENT_CODING) : []
+  const own = carried.filter((value) => !sent.includes(value))
+  const whole = { size, chunks }
 
   const shared = nextShared(g, params, chunks)
-  const p = g.slice(g.reshape(shared.parameters, [chunks * CHUNK]), { axis: 0, from: 0, to: size })
-  const through = [...carried, ...segment.fed].map(({ name }) => name)
+  const p = flat(g, shared.parameters, whole)
+  const means = sent.map(({ name }) => [name, flat(g, meanMoment(g, params, { moment: name, chunks }), whole)])
+  const through = [...own, ...segment.fed].map(({ name }) => name)
   const same = Object.fromEntries([...through, "slot", "rates"].map((name) => [name, name]))
-  const inner = inline(segment.bytes, "segment", { ...same, p })
-  const ended = padded(g, inner.outputs[nextOf("p")]!, { size, chunks })
+  const inner = inline(segment.bytes, "segment", { ...same, p, ...Object.fromEntries(means) })
+  const ended = padded(g, inner.outputs[nextOf("p")]!, whole)
 
   const moved = g.op("Sub", [shared.parameters, ended])
-  const update = g.op("Add", [moved, "residual"])
+  const update = slotState === "kept" ? g.op("Add", [moved, "residual"]) : moved
   const { codes, scales } = compress(g, compression, update)
-  const residual = g.op("Sub", [update, decompress(g, compression, codes, scales)])
-
-  const results = {
-    parameters: shared.parameters,
-    momentum: shared.momentum,
-    codes,
-    scales,
-    residual,
-    ...Object.fromEntries(carried.map(({ name }) => [name, inner.outputs[nextOf(name)]!])),
+  const results: Record<string, string> = { ...shared, codes, scales }
+  if (slotState === "kept") results.residual = g.op("Sub", [update, decompress(g, compression, codes, scales)])
+  for (const { name } of own) results[name] = inner.outputs[nextOf(name)]!
+  for (const { name } of sent) {
+    const coded = compress(g, MOMENT_CODING[name]!, padded(g, inner.outputs[nextOf(name)]!, whole))
+    const names = sentNames(name)
+    Object.assign(results, { [names.codes]: coded.codes, [names.scales]: coded.scales })
   }
   for (const [name, value] of Object.entries(results)) g.name(value, nextOf(name))
   g.name(inner.outputs.losses!, "losses")
 
-  const sent = codeShapes(compression, chunks)
   const square = (name: string): ValueSpec => ({ name, dtype: "float32", dims: [chunks, CHUNK] })
   const steps: ValueSpec = { name: "losses", dtype: "float32", dims: [segment.steps] }
+  const residual = slotState === "kept" ? [square("residual")] : []
+  const moments = sent.map(({ name }) => name)
   const model = writeModel({
     name: "round",
     nodes: inOrder([...g.nodes, ...inner.nodes]),
     initializers: { ...g.initializers, ...inner.initializers },
     inputs: [
       ...sharedInputs(params, chunks),
-      square("residual"),
-      ...carried,
+      ...gatheredMoments(moments, chunks, [slots]),
+      ...residual,
+      ...own,
       { name: "slot", dtype: "int64", dims: [1] },
       { ...steps, name: "rates" },
       ...segment.fed,
     ],
     outputs: [
-      square(nextOf("parameters")),
-      square(nextOf("momentum")),
-      { name: nextOf("codes"), dtype: "uint8", dims: sent.codes },
-      { name: nextOf("scales"), dtype: "float32", dims: sent.scales },
-      square(nextOf("residual")),
-      ...carried.map((value) => ({ ...value, name: nextOf(value.name) })),
+      ...[
+        square("parameters"),
+        square("momentum"),
+        ...sentValues(compression, chunks, sentNames()),
+        ...gatheredMoments(moments, chunks),
+        ...residual,
+        ...own,
+      ].map((value) => ({ ...value, name: nextOf(value.name) })),
       steps,
     ],
   })
@@ -120,7 +149,7 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
     model,
     closing: closingProgram(params, chunks),
     ports: roundPorts(model),
-    genesis: genesis(params, { chunks, carried }),
+    genesis: genesis(params, { chunks, moments, own: [...residual, ...own] }),
     slots,
     steps: segment.steps,
     parameters: size,
@@ -152,27 +181,65 @@ export function parametersOf({ parameters }: Pick<RoundProgram, "parameters">, s
 }
 
 function nextShared(g: Nodes, { slots, compression, outer }: RoundProgramParams, chunks: number) {
-  const { codes, scales } = codeShapes(compression, chunks)
-  const of = (input: string, slot: number, dims: readonly number[]) =>
-    g.reshape(g.slice(input, { axis: 0, from: slot, to: slot + 1 }), dims)
-  const all = Array.from({ length: slots }, (_, slot) => slot)
   return aggregate(g, {
     parameters: "parameters",
     momentum: "momentum",
-    updates: all.map((slot) => decompress(g, compression, of("codes", slot, codes), of("scales", slot, scales))),
-    weights: all.map((slot) => g.slice("weights", { axis: 0, from: slot, to: slot + 1 })),
+    updates: received(g, compression, { names: sentNames(), slots, chunks }),
+    weights: weightsOf(g, slots),
     dims: [chunks, CHUNK],
     outer,
   })
 }
 
+/** What a slot begins with that keeps no moments of its own: float32 [chunks, 128]. */
+function meanMoment(
+  g: Nodes,
+  { slots, outer }: RoundProgramParams,
+  { moment, chunks }: { moment: string; chunks: number },
+): string {
+  const values = received(g, MOMENT_CODING[moment]!, { names: sentNames(moment), slots, chunks })
+  return average(g, { values, weights: weightsOf(g, slots), dims: [chunks, CHUNK], outer })
+}
+
+type Received = { readonly names: ReturnType<typeof sentNames>; readonly slots: number; readonly chunks: number }
+
+/** Each slot's, float32 [chunks, 128]. */
+function received(g: Nodes, coding: Coding, { names, slots, chunks }: Received): string[] {
+  const { codes, scales } = codeShapes(coding, chunks)
+  const of = (input: string, slot: number, dims: readonly number[]) =>
+    g.reshape(g.slice(input, { axis: 0, from: slot, to: slot + 1 }), dims)
+  return Array.from({ length: slots }, (_, slot) =>
+    decompress(g, coding, of(names.codes, slot, codes), of(names.scales, slot, scales)),
+  )
+}
+
+function weightsOf(g: Nodes, slots: number): string[] {
+  return Array.from({ length: slots }, (_, slot) => g.slice("weights", { axis: 0, from: slot, to: slot + 1 }))
+}
+
+/** What is sent, `front` dims of it. */
+function sentValues(
+  coding: Coding,
+  chunks: number,
+  names: ReturnType<typeof sentNames>,
+  front: readonly number[] = [],
+): ValueSpec[] {
+  const { codes, scales } = codeShapes(coding, chunks)
+  return [
+    { name: names.codes, dtype: "uint8", dims: [...front, ...codes] },
+    { name: names.scales, dtype: "float32", dims: [...front, ...scales] },
+  ]
+}
+
+function gatheredMoments(moments: readonly string[], chunks: number, front: readonly number[] = []): ValueSpec[] {
+  return moments.flatMap((moment) => sentValues(MOMENT_CODING[moment]!, chunks, sentNames(moment), front))
+}
+
 function sharedInputs({ slots, compression }: RoundProgramParams, chunks: number): ValueSpec[] {
-  const { codes, scales } = codeShapes(compression, chunks)
   return [
     { name: "parameters", dtype: "float32", dims: [chunks, CHUNK] },
     { name: "momentum", dtype: "float32", dims: [chunks, CHUNK] },
-    { name: "codes", dtype: "uint8", dims: [slots, ...codes] },
-    { name: "scales", dtype: "float32", dims: [slots, ...scales] },
+    ...sentValues(compression, chunks, sentNames(), [slots]),
     { name: "weights", dtype: "float32", dims: [slots] },
   ]
 }
@@ -192,32 +259,43 @@ function closingProgram(params: RoundProgramParams, chunks: number): Uint8Array 
   })
 }
 
-/** Nothing has been sent yet: codes of zeros with scales of 0 are updates of nothing. */
+/** Nothing has been sent yet: codes of zeros with scales of 0 are updates, and moments, of nothing. */
 function genesis(
   { begin, slots, compression }: RoundProgramParams,
-  { chunks, carried }: { chunks: number; carried: readonly ValueSpec[] },
+  { chunks, moments, own }: { chunks: number; moments: readonly string[]; own: readonly ValueSpec[] },
 ): RoundState {
-  const { codes, scales } = codeShapes(compression, chunks)
-  const zeros = (dtype: Dtype, dims: readonly number[]): Tensor => tensorOf(dtype, dims, newElements(dtype, dims))
-  const parameters = zeros("float32", [chunks, CHUNK])
+  const zeros = (values: readonly ValueSpec[]): Tensors =>
+    Object.fromEntries(values.map(({ name, dtype, dims }) => [name, zeroTensor(dtype, dims as number[])]))
+  const parameters = zeroTensor("float32", [chunks, CHUNK])
   parameters.data.set(begin.data)
   return {
     round: 0,
-    shared: { parameters, momentum: zeros("float32", [chunks, CHUNK]) },
-    gathered: { codes: zeros("uint8", [slots, ...codes]), scales: zeros("float32", [slots, ...scales]) },
+    shared: { parameters, momentum: zeroTensor("float32", [chunks, CHUNK]) },
+    gathered: zeros([
+      ...sentValues(compression, chunks, sentNames(), [slots]),
+      ...gatheredMoments(moments, chunks, [slots]),
+    ]),
     included: Array.from({ length: slots }, () => true),
-    own: Array.from({ length: slots }, () => ({
-      residual: zeros("float32", [chunks, CHUNK]),
-      ...Object.fromEntries(carried.map(({ name, dtype, dims }) => [name, zeros(dtype, dims as number[])])),
-    })),
+    own: Array.from({ length: slots }, () => zeros(own)),
   }
 }
 
-function padded(g: Nodes, value: string, { size, chunks }: { size: number; chunks: number }): string {
+function zeroTensor(dtype: Dtype, dims: readonly number[]): Tensor {
+  return tensorOf(dtype, dims, newElements(dtype, dims))
+}
+
+type Whole = { readonly size: number; readonly chunks: number }
+
+/** Without the zeros that fill the last chunk. */
+function flat(g: Nodes, value: string, { size, chunks }: Whole): string {
+  return g.slice(g.reshape(value, [chunks * CHUNK]), { axis: 0, from: 0, to: size })
+}
+
+function padded(g: Nodes, value: string, { size, chunks }: Whole): string {
   const fill = chunks * CHUNK - size
-  const flat =
+  const filled =
     fill === 0 ? value : g.op("Concat", [value, g.constant(floats([fill], new Float32Array(fill)))], { axis: 0 })
-  return g.reshape(flat, [chunks, CHUNK])
+  return g.reshape(filled, [chunks, CHUNK])
 }
 
 /** A model's nodes for use in another: inputs stand for values of that one, everything else is renamed. */

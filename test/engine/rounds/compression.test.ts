@@ -8,7 +8,7 @@ import { elementsOf, floats } from "../../../engine/program/elements.ts"
 import {
   CHUNK,
   COMPRESSIONS,
-  type Compression,
+  type Coding,
   codeBytes,
   codeShapes,
   compress,
@@ -21,7 +21,7 @@ const runner = createRunner()
 after(() => runner.close())
 
 /** x -> codes, scales, what the receiver makes of them, and what is left over. */
-async function roundTrip(compression: Compression) {
+async function roundTrip(compression: Coding) {
   const g = createNodes("t")
   const { codes, scales } = compress(g, compression, "x")
   const received = decompress(g, compression, codes, scales)
@@ -123,6 +123,26 @@ test("property: int4 is off by at most half a level, which is a fourteenth of th
       const greatest = x.slice(from, from + CHUNK).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
       for (let i = from; i < from + CHUNK; i++)
         assert.ok(Math.abs(back[i]! - x[i]!) <= (greatest / 14) * 1.000001, `${seed} ${i}`)
+    }
+  }
+})
+
+test("property: root4: a mean of squares comes back a little greater, never less but at the bottom, and never 0 beside others", async () => {
+  const run = await roundTrip("root4")
+  for (let seed = 1; seed <= 20; seed++) {
+    const x = updates(seed).map((value) => value * value)
+    const { codes, scales, back } = await run(x)
+    assert.equal(codes.data.byteLength + scales.data.byteLength, codeBytes("root4", CHUNKS))
+    for (let chunk = 0; chunk < CHUNKS; chunk++) {
+      const of = (values: Float32Array) => values.subarray(chunk * CHUNK, (chunk + 1) * CHUNK)
+      const greatest = Math.max(...of(x))
+      of(back).forEach((value, i) => {
+        const given = of(x)[i]!
+        // A level is a sixteenth of the greatest root; the roots are rounded to float32.
+        const root = Math.min(given ** 0.25 + greatest ** 0.25 / 16, greatest ** 0.25)
+        assert.ok(value >= given * (1 - 1e-5) && value <= root ** 4 * (1 + 1e-5), `${given} came back as ${value}`)
+        assert.equal(value === 0, greatest === 0)
+      })
     }
   }
 })

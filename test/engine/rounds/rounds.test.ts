@@ -1,12 +1,13 @@
 import assert from "node:assert/strict"
 import { after, test } from "node:test"
 import { createRunner, type EngineError, normalizeModel } from "#engine"
+import type { Tensor } from "#protocol"
 import { compileProgram } from "../../../engine/program/compileProgram.ts"
 import { elementsOf, floats } from "../../../engine/program/elements.ts"
 import { traceProgram } from "../../../engine/program/trace.ts"
 import { COMPRESSIONS, type Compression } from "../../../engine/rounds/compression.ts"
 import { createRoundRuntime, playRound } from "../../../engine/rounds/playRound.ts"
-import { buildRoundProgram, parametersOf, slotInputs } from "../../../engine/rounds/roundProgram.ts"
+import { buildRoundProgram, parametersOf, type SlotState, slotInputs } from "../../../engine/rounds/roundProgram.ts"
 import { nextState, type RoundState } from "../../../engine/rounds/roundState.ts"
 import { quadraticSegment } from "./support/quadratic.ts"
 
@@ -28,11 +29,12 @@ const OUTER = {
   dct: { rate: 0.25, momentum: 0, within: 0.12 },
 } as const
 
-async function open(compression: Compression) {
+async function open(compression: Compression, slotState: SlotState = "kept") {
   const program = buildRoundProgram({
     ...quadraticSegment({ points, steps: RATES.length, begin: new Float32Array(SIZE).fill(5) }),
     slots: SLOTS,
     compression,
+    slotState,
     outer: OUTER[compression],
   })
   const normalized = {
@@ -106,5 +108,38 @@ test("behavior: an update that is not in changes nothing for anybody but its own
     const values = Float32Array.from(elementsOf(scales) as Float32Array)
     values.fill(Number.NaN, (values.length / SLOTS) * 3)
     return floats(scales.dims, values)
+  }
+})
+
+test("behavior: without a state of its own, a slot has nothing but its place, and begins with the mean of the moments that are in", async () => {
+  const { program, runtime } = await open("int4", "none")
+  assert.deepEqual(program.ports.own, ["cursor"])
+  const { state } = await playRound(runtime, program, { state: program.genesis, rates: RATES })
+  const partial = { ...state, included: [true, true, false, true] }
+  const gathered = {
+    ...state.gathered,
+    // Each slot's numbers are all the same: of the highest level there is. The slot that is not in sent NaN.
+    "m.codes": filled(state.gathered["m.codes"]!),
+    "m.scales": scales(state.gathered["m.scales"]!, [1, 2, Number.NaN, 6]),
+    "v.codes": filled(state.gathered["v.codes"]!),
+    "v.scales": scales(state.gathered["v.scales"]!, [1, 2, Number.NaN, 3]),
+  }
+  // The quadratic's steps leave the moments as they are: what a slot began with is what it sends.
+  for (const slot of [0, 2]) {
+    const outputs = await runtime.play({ ...partial, gathered }, { slot, rates: RATES })
+    const sent = (name: string) => (elementsOf(outputs[`${name}.scales_next`]!) as Float32Array)[0]!
+    assert.ok(Math.abs(sent("m") - (1 + 2 + 6) / 3) < 1e-5, `m: ${sent("m")}`)
+    assert.ok(Math.abs(sent("v") - ((1 + 16 + 81) / 3) ** 0.25) < 1e-5, `v: ${sent("v")}`)
+  }
+
+  function filled(codes: Tensor): Tensor {
+    return { ...codes, data: new Uint8Array(codes.data.length).fill(0xff) }
+  }
+  function scales({ dims }: Tensor, values: readonly number[]): Tensor {
+    const each = dims[1]! * dims[2]!
+    return floats(
+      dims,
+      Float32Array.from({ length: SLOTS * each }, (_, i) => values[Math.floor(i / each)]!),
+    )
   }
 })
