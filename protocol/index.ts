@@ -149,6 +149,7 @@ export {
   TERMS_VERSION,
   termsHash,
 } from "./jobs/terms.ts"
+export { type ArtifactPieces, ArtifactPiecesSchema } from "./messages/artifacts.ts"
 export type {
   AuditBundle,
   AuditRequest,

@@ -14,6 +14,7 @@ export type Metrics = {
   expired: Counter
   released: Counter
   jobsSubmitted: Counter
+  artifactBytes: Counter<"way">
 }
 
 export type CreateMetricsDeps = { db: Db; free: () => number; now: () => number }
@@ -97,5 +98,11 @@ export function createMetrics({ db, free, now }: CreateMetricsDeps): Metrics {
     expired: counter("assay_leases_expired_total", "Leases that ran out without a receipt"),
     released: counter("assay_leases_released_total", "Leases given back"),
     jobsSubmitted: counter("assay_jobs_submitted_total", "Submissions accepted"),
+    artifactBytes: new Counter({
+      name: "assay_artifact_bytes_total",
+      help: "Bytes of artifacts that came in and went out over HTTP",
+      labelNames: ["way"] as const,
+      registers,
+    }),
   }
 }

@@ -79,25 +79,43 @@ export function encodeBundle(entries: readonly NamedTensor[]): Uint8Array {
 /** Strict: every byte of the data belongs to exactly one tensor, in the order of the header. Data are views, not copies. */
 export function decodeBundle(bytes: Uint8Array): NamedTensor[] {
   if (bytes.byteLength < 8) throw bad("it is shorter than its 8-byte header length")
-  const headerLength = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true)
-  if (headerLength > BigInt(MAX_HEADER_BYTES)) throw tooLarge(headerLength)
-  const headerBytes = Number(headerLength)
+  const headerBytes = bundleHeaderBytes(bytes)
   if (8 + headerBytes > bytes.byteLength) throw bad("its header runs past its end")
-  const entries = parseHeader(bytes.subarray(8, 8 + headerBytes))
-  const data = bytes.subarray(8 + headerBytes)
+  const header = bytes.subarray(8, 8 + headerBytes)
+  return bundleLayout(header, bytes.byteLength).map(({ name, dtype, dims, start, end }) => ({
+    name,
+    tensor: { dtype, dims, data: plainBytes(bytes.subarray(start, end)) },
+  }))
+}
+
+/** Where a tensor's bytes are in the file. */
+export type TensorPlace = { readonly name: string; readonly dtype: Dtype; readonly dims: readonly number[] } & Range
+type Range = { readonly start: number; readonly end: number }
+
+/** How long the header is that comes behind the first eight bytes. */
+export function bundleHeaderBytes(first: Uint8Array): number {
+  const length = new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true)
+  if (length > BigInt(MAX_HEADER_BYTES)) throw tooLarge(length)
+  return Number(length)
+}
+
+/** Of a file of so many bytes with this header. */
+export function bundleLayout(header: Uint8Array, fileBytes: number): TensorPlace[] {
+  const dataAt = 8 + header.byteLength
+  const dataBytes = fileBytes - dataAt
   let expectedStart = 0
-  const decoded: NamedTensor[] = []
-  for (const [name, field] of entries) {
+  const places: TensorPlace[] = []
+  for (const [name, field] of parseHeader(header)) {
     const { dtype, dims, start, end } = parseField(name, field)
     if (start !== expectedStart) throw bad(`"${name}" starts at ${start} where ${expectedStart} was due`)
-    if (end > data.byteLength) throw bad(`"${name}" runs past the end of the data`)
+    if (end > dataBytes) throw bad(`"${name}" runs past the end of the data`)
     const byteLength = elementCount(dims) * bytesPerElement(dtype)
     if (end - start !== byteLength) throw bad(`"${name}" has ${end - start} bytes where its shape makes ${byteLength}`)
-    decoded.push({ name, tensor: { dtype, dims, data: plainBytes(data.subarray(start, end)) } })
+    places.push({ name, dtype, dims, start: dataAt + start, end: dataAt + end })
     expectedStart = end
   }
-  if (expectedStart !== data.byteLength) throw bad(`${data.byteLength - expectedStart} bytes belong to no tensor`)
-  return decoded
+  if (expectedStart !== dataBytes) throw bad(`${dataBytes - expectedStart} bytes belong to no tensor`)
+  return places
 }
 
 /** The header's fields in the order of their data. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
 import type { Hex } from "viem"
+import { bundleName, encodeBundle, readPieces } from "#engine"
 import { type DownloadArtifact, openArtifactCache, sha256Of } from "../../worker/artifacts/cache.ts"
 
 const { signal } = new AbortController()
@@ -98,4 +99,93 @@ test("behavior: two that store the same bytes at once both succeed", async (t) =
   const cache = await openArtifactCache({ root: await folder(t), limitBytes: 10_000 })
   const stored = await Promise.all(Array.from({ length: 8 }, () => cache.store(file(1))))
   assert.deepEqual(new Set(stored), new Set([sha256Of(file(1))]))
+})
+
+/** Tensors of 20,000 bytes, as a peer's artifact that tells what it is made of. */
+async function bundled(t: TestContext, fills: readonly number[]) {
+  const bytes = Buffer.from(
+    encodeBundle(
+      fills.map((fill, i) => ({
+        name: bundleName(i, "x"),
+        tensor: { dtype: "uint8" as const, dims: [20_000], data: new Uint8Array(20_000).fill(fill) },
+      })),
+    ),
+  )
+  const path = join(await folder(t), "bundle")
+  await writeFile(path, bytes)
+  const pieces = await readPieces(path)
+  const sent: number[] = []
+  const download: DownloadArtifact = async (_sha256, _signal, range) => {
+    const part = range ? bytes.subarray(range.from, range.to + 1) : bytes
+    sent.push(part.length)
+    return (async function* () {
+      yield part
+    })()
+  }
+  let told = 0
+  const piecesOf = async () => {
+    told++
+    return pieces
+  }
+  const params = { sha256: sha256Of(bytes), maxBytes: 1_000_000, download, signal }
+  return { bytes, pieces, params: { ...params, shared: { kind: sha256Of(file(1)), piecesOf } }, sent, told: () => told }
+}
+
+test("behavior: tensors that other artifacts have as well are not downloaded again", async (t) => {
+  const cache = await openArtifactCache({ root: await folder(t), limitBytes: 1_000_000 })
+  const first = await bundled(t, [1, 2, 3, 4])
+  await cache.fetch(first.params)
+  assert.deepEqual([first.told(), first.sent], [0, [first.bytes.length]])
+  const own = await bundled(t, [7, 8, 9, 10])
+  await cache.store(own.bytes)
+
+  const second = await bundled(t, [2, 5, 6, 8, 1])
+  await cache.fetch(second.params)
+  assert.deepEqual(await cache.read(second.params.sha256), second.bytes)
+  // Its header, and the two that are new; they lie beside each other.
+  assert.deepEqual(second.sent, [second.pieces[0]!.bytes, 40_000])
+})
+
+test("behavior: where nothing is shared, what artifacts are made of is not asked for each time", async (t) => {
+  const cache = await openArtifactCache({ root: await folder(t), limitBytes: 10_000_000 })
+  let asked = 0
+  for (let i = 0; i < 40; i++) {
+    const { params, told, sent, bytes } = await bundled(t, [4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3])
+    await cache.fetch(params)
+    asked += told()
+    assert.deepEqual(sent, [bytes.length])
+  }
+  assert.equal(asked, 2)
+})
+
+test("attack: a list of pieces that lies, and a tensor that has rotted here, cost a download and nothing else", async (t) => {
+  const root = await folder(t)
+  const cache = await openArtifactCache({ root, limitBytes: 1_000_000 })
+  const first = await bundled(t, [1, 2, 3, 4])
+  await cache.fetch(first.params)
+  const lies = [
+    (await bundled(t, [1, 2, 3, 4])).pieces,
+    [...first.pieces, ...first.pieces, ...first.pieces].map((piece) => ({ ...piece })),
+  ]
+  for (const [i, pieces] of lies.entries()) {
+    const lied = await bundled(t, [1, 20 + i, 3, 4])
+    await cache.fetch({
+      ...lied.params,
+      maxBytes: 90_000,
+      shared: { ...lied.params.shared, piecesOf: async () => pieces },
+    })
+    assert.deepEqual(await cache.read(lied.params.sha256), lied.bytes)
+    assert.equal(lied.sent.at(-1), lied.bytes.length)
+  }
+  const hex = first.params.sha256.slice(2)
+  const damages = [
+    () => writeFile(join(root, hex.slice(0, 2), hex), Buffer.alloc(first.bytes.length)),
+    () => rm(join(root, hex.slice(0, 2), hex)),
+  ]
+  for (const [i, damage] of damages.entries()) {
+    await damage()
+    const wanted = await bundled(t, [2, 30, 31, 40 + i])
+    await cache.fetch(wanted.params)
+    assert.deepEqual(await cache.read(wanted.params.sha256), wanted.bytes)
+  }
 })

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 import { type Address, type Hex, hexToBigInt, type TypedDataDomain } from "viem"
 import { z } from "zod"
 import { type RequestHeaders, type RequestParts, type Signer, signRequest } from "#protocol"
+import type { ByteRange } from "../artifacts/pieces.ts"
 import { WorkerError, workerError } from "../errors.ts"
 
 /** A coordinator, or a worker that committed for itself: whoever answers the messages of the protocol at a URL. */
@@ -9,7 +10,8 @@ export type Peer = {
   readonly url: string
   /** Undefined when there is nothing (204). */
   ask<T>(request: AskParams<T>): Promise<T | undefined>
-  download(sha256: Hex, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
+  /** The whole, or a range of its bytes. */
+  download(sha256: Hex, signal: AbortSignal, range?: ByteRange): Promise<AsyncIterable<Uint8Array>>
   upload(sha256: Hex, bytes: Uint8Array, signal: AbortSignal): Promise<void>
 }
 
@@ -92,9 +94,10 @@ export function createPeer({ url, account, signer, domain, now }: PeerOptions): 
       }
       return parsed.data
     },
-    async download(sha256, signal) {
+    async download(sha256, signal, range) {
       const path = `/v1/artifacts/${sha256}`
-      const request = { method: "GET", path, body: undefined, init: {} }
+      const init: RequestInit = range ? { headers: { range: `bytes=${range.from}-${range.to}` } } : {}
+      const request = { method: "GET", path, body: undefined, init }
       const response = await send({ ...request, timeoutMs: TRANSFER_TIMEOUT_MS }, signal)
       if (!response.body) throw workerError("E_PEER_MESSAGE", `${base.origin} sent no bytes of ${sha256}`)
       return response.body

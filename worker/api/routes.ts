@@ -1,6 +1,8 @@
 import type { Hex } from "viem"
 import { z } from "zod"
+import type { Piece } from "#engine"
 import {
+  ArtifactPiecesSchema,
   type AuditBundle,
   AuditBundleSchema,
   AuditRequestSchema,
@@ -29,7 +31,7 @@ import {
   type WorkerWelcome,
   WorkerWelcomeSchema,
 } from "#protocol"
-import { workerError } from "../errors.ts"
+import { WorkerError, workerError } from "../errors.ts"
 import type { Peer } from "./peer.ts"
 
 /** The messages of the protocol, sent to whoever answers them: functions of a peer, one a route. */
@@ -98,6 +100,17 @@ export async function getDispute(peer: Peer, disputeId: bigint, signal: AbortSig
 export async function getBatchData(peer: Peer, batchId: bigint, signal: AbortSignal): Promise<BatchData> {
   const path = `/v1/batches/${formatBatchId(batchId)}/data`
   return need(await peer.ask({ method: "GET", path, schema: BatchDataSchema, signal }))
+}
+
+/** Undefined where the peer has no answer: a worker that committed for itself serves artifacts whole. */
+export async function getPieces(peer: Peer, sha256: Hex, signal: AbortSignal): Promise<readonly Piece[] | undefined> {
+  const path = `/v1/artifacts/${sha256}/pieces`
+  try {
+    return need(await peer.ask({ method: "GET", path, schema: ArtifactPiecesSchema, signal })).pieces
+  } catch (error) {
+    if (error instanceof WorkerError && error.detail.facts?.status === 404) return undefined
+    throw error
+  }
 }
 
 function need<T>(answer: T | undefined): T {

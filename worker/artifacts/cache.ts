@@ -5,12 +5,25 @@ import { dirname, join } from "node:path"
 import { Transform } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import type { Hex } from "viem"
-import { workerError } from "../errors.ts"
+import type { Piece } from "#engine"
+import { codeOf, workerError } from "../errors.ts"
 import { writeDurably } from "../support/files.ts"
+import { assemble, type ByteRange, createPieceIndex } from "./pieces.ts"
 
-export type DownloadArtifact = (sha256: Hex, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>
+export type DownloadArtifact = (
+  sha256: Hex,
+  signal: AbortSignal,
+  range?: ByteRange,
+) => Promise<AsyncIterable<Uint8Array>>
 
-export type FetchParams = { sha256: Hex; maxBytes: number; download: DownloadArtifact; signal: AbortSignal }
+export type FetchParams = {
+  sha256: Hex
+  maxBytes: number
+  download: DownloadArtifact
+  signal: AbortSignal
+  /** For artifacts that may share tensors with others of their kind: what is here already is not downloaded. */
+  shared?: { kind: Hex; piecesOf: (sha256: Hex, signal: AbortSignal) => Promise<readonly Piece[] | undefined> }
+}
 
 /** Artifacts on disk by their hash, at most `limitBytes` of them: what was used longest ago goes first. */
 export type ArtifactCache = {
@@ -43,6 +56,7 @@ export async function openArtifactCache({
   /** Files from an earlier process are hashed once before they are trusted; files of this one were hashed on the way in. */
   const checked = new Set<Hex>()
   const running = new Map<Hex, Promise<void>>()
+  const pieces = createPieceIndex()
 
   const pathOf = (sha256: Hex) => join(root, sha256.slice(2, 4), sha256.slice(2))
   const total = () => [...sizes.values()].reduce((sum, size) => sum + size, 0)
@@ -59,6 +73,7 @@ export async function openArtifactCache({
   async function drop(sha256: Hex): Promise<void> {
     sizes.delete(sha256)
     checked.delete(sha256)
+    pieces.forget(sha256)
     await rm(pathOf(sha256), { force: true })
   }
 
@@ -66,6 +81,7 @@ export async function openArtifactCache({
     sizes.delete(sha256)
     sizes.set(sha256, size)
     checked.add(sha256)
+    if (size >= LEAST_SHARED_BYTES) await pieces.learn(sha256, pathOf(sha256))
     let excess = total() - limitBytes
     for (const [candidate, bytes] of [...sizes]) {
       if (excess <= 0) break
@@ -87,13 +103,24 @@ export async function openArtifactCache({
     return true
   }
 
-  async function get({ sha256, maxBytes, download, signal }: FetchParams): Promise<void> {
+  /** Undefined where nothing of it is here. */
+  async function assembled({ sha256, maxBytes, download, shared, signal }: FetchParams) {
+    if (!shared || maxBytes < LEAST_SHARED_BYTES || !pieces.isWorth(shared.kind)) return undefined
+    const parts = pieces.plan(shared.kind, (await shared.piecesOf(sha256, signal)) ?? [])
+    return parts && assemble({ parts, pathOf, download: (range) => download(sha256, signal, range) })
+  }
+
+  async function get(params: FetchParams): Promise<void> {
+    const { sha256, maxBytes, download, signal } = params
     if (await isSound(sha256)) return await use(sha256)
     const path = pathOf(sha256)
     const temporary = `${path}.${process.pid}.part`
     await mkdir(dirname(path), { recursive: true })
+    const into = { temporary, sha256, maxBytes, signal }
+    const whole = async () => receive(await download(sha256, signal), into)
     try {
-      const size = await receive(await download(sha256, signal), { temporary, sha256, maxBytes, signal })
+      const parts = await assembled(params)
+      const size = parts ? await receive(parts, into).catch((error) => ifNotPutTogether(error, whole)) : await whole()
       await rename(temporary, path)
       await admit(sha256, size)
     } catch (error) {
@@ -151,6 +178,17 @@ export async function openArtifactCache({
     list: () => [...sizes.keys()],
   }
 }
+
+/** What is smaller is had sooner than what it is made of. */
+const LEAST_SHARED_BYTES = 64 * 1024
+
+/** A piece of this disk that rotted, or went in this moment, or a list of pieces that was wrong. */
+async function ifNotPutTogether<T>(error: unknown, whole: () => Promise<T>): Promise<T> {
+  const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT"
+  if (isMissing || PUT_TOGETHER_WRONG.has(codeOf(error))) return await whole()
+  throw error
+}
+const PUT_TOGETHER_WRONG = new Set(["E_ARTIFACT_HASH", "E_ARTIFACT_TOO_LARGE"])
 
 export function sha256Of(bytes: Uint8Array): Hex {
   return `0x${hash("sha256", bytes, "hex")}`

@@ -2,6 +2,7 @@ import type { Hex } from "viem"
 import { MODEL_LIMITS, type ModelArtifact } from "#engine"
 import type { Spec } from "#protocol"
 import type { Peer } from "../api/peer.ts"
+import { getPieces } from "../api/routes.ts"
 import { workerError } from "../errors.ts"
 import { modelArtifact } from "../models/checkModel.ts"
 import type { ArtifactCache } from "./cache.ts"
@@ -21,7 +22,13 @@ export async function fetchTaskFiles(
   const download = peer.download
   const [path] = await Promise.all([
     cache.fetch({ sha256, maxBytes: bytes, download, signal }),
-    cache.fetch({ sha256: inputs, maxBytes: inputBytes, download, signal }),
+    cache.fetch({
+      sha256: inputs,
+      maxBytes: inputBytes,
+      download,
+      shared: { kind: sha256, piecesOf: (wanted, within) => getPieces(peer, wanted, within) },
+      signal,
+    }),
   ])
   const bundle = await cache.read(inputs)
   if (!bundle) throw workerError("E_ARTIFACT_HASH", `the inputs ${inputs} were damaged on this disk`)

@@ -1,20 +1,25 @@
 import type { Readable } from "node:stream"
 import { and, eq, notExists, sql } from "drizzle-orm"
-import type { Address } from "viem"
+import type { FastifyRequest } from "fastify"
+import type { Address, Hex } from "viem"
 import { z } from "zod"
-import { REQUEST_HEADERS, Sha256Schema } from "#protocol"
+import { ArtifactPiecesSchema, REQUEST_HEADERS, Sha256Schema } from "#protocol"
 import { mayRead, registerArtifact } from "../../artifacts/access.ts"
 import type { ArtifactStore } from "../../artifacts/artifactStore.ts"
+import { createPieces } from "../../artifacts/pieces.ts"
 import type { Limits } from "../../config.ts"
 import { refuse } from "../../errors.ts"
+import type { Metrics } from "../../metrics/metrics.ts"
 import type { Db } from "../../store/database.ts"
 import { artifactAcl, artifacts as artifactRows } from "../../store/schema.ts"
 import type { App, Auth } from "../app.ts"
+import { parseByteRange, sliceOf } from "../byteRange.ts"
 
 export type ArtifactRoutesDeps = {
   db: Db
   artifacts: ArtifactStore
   limits: Pick<Limits, "artifactBytes" | "looseBytesPerAccount">
+  metrics: Pick<Metrics, "artifactBytes">
   coordinator: Address
   /** Chain time. */
   now: () => number
@@ -23,7 +28,16 @@ export type ArtifactRoutesDeps = {
 const Params = z.object({ sha256: Sha256Schema })
 
 export function artifactRoutes(app: App, auth: Auth, deps: ArtifactRoutesDeps): void {
-  const { db, artifacts, limits, coordinator, now } = deps
+  const { db, artifacts, limits, metrics, coordinator, now } = deps
+  const piecesOf = createPieces(artifacts)
+
+  async function assertReadable(request: FastifyRequest, sha256: Hex): Promise<void> {
+    const signed = request.headers[REQUEST_HEADERS.signature] !== undefined
+    const account = signed ? await auth(request) : undefined
+    if (account === coordinator || (await mayRead(db, { sha256, account, now: now() }))) return
+    // The same answer whether it exists or not: a hash may be guessed from what it names.
+    throw refuse("E_ARTIFACT_UNKNOWN", "there is no such artifact that this account may read", { sha256 })
+  }
 
   app.put(
     "/v1/artifacts/:sha256",
@@ -46,6 +60,7 @@ export function artifactRoutes(app: App, auth: Auth, deps: ArtifactRoutesDeps): 
         throw refuse("E_BAD_REQUEST", "send the bytes as application/octet-stream")
       }
       const stored = await artifacts.put({ sha256, source, maxBytes: limits.artifactBytes, expectedBytes })
+      metrics.artifactBytes.inc({ way: "in" }, stored.bytes)
       await registerArtifact(db, { sha256, bytes: stored.bytes, uploader: account })
       return reply.code(stored.created ? 201 : 200).send({ sha256, bytes: stored.bytes })
     },
@@ -55,25 +70,42 @@ export function artifactRoutes(app: App, auth: Auth, deps: ArtifactRoutesDeps): 
     "/v1/artifacts/:sha256",
     {
       schema: {
-        description: "The bytes of an artifact. Public ones need no signature; of others only who may read them hears.",
+        description:
+          "The bytes of an artifact, or one range of them. Public ones need no signature; of others only who may read " +
+          "them hears.",
         params: Params,
         produces: ["application/octet-stream"],
       },
     },
     async (request, reply) => {
       const { sha256 } = request.params
-      const signed = request.headers[REQUEST_HEADERS.signature] !== undefined
-      const account = signed ? await auth(request) : undefined
-      if (account !== coordinator && !(await mayRead(db, { sha256, account, now: now() }))) {
-        // The same answer whether it exists or not: a hash may be guessed from what it names.
-        throw refuse("E_ARTIFACT_UNKNOWN", "there is no such artifact that this account may read", { sha256 })
-      }
+      await assertReadable(request, sha256)
       const { bytes, stream } = await artifacts.stream(sha256)
+      const range = parseByteRange(request.headers.range, bytes)
+      if (range) reply.code(206).header("content-range", `bytes ${range.from}-${range.to}/${bytes}`)
+      const sent = range ? range.to - range.from + 1 : bytes
+      metrics.artifactBytes.inc({ way: "out" }, sent)
       return reply
-        .header("content-length", bytes)
+        .header("content-length", sent)
         .header("cache-control", "private, max-age=31536000, immutable")
         .type("application/octet-stream")
-        .send(stream)
+        .send(range ? sliceOf(stream, range) : stream)
+    },
+  )
+
+  app.get(
+    "/v1/artifacts/:sha256/pieces",
+    {
+      schema: {
+        description: "What the artifact is made of, for who has some of it in others. Heard by who may read it.",
+        params: Params,
+        response: { 200: ArtifactPiecesSchema },
+      },
+    },
+    async (request) => {
+      const { sha256 } = request.params
+      await assertReadable(request, sha256)
+      return { pieces: [...(await piecesOf(sha256))] }
     },
   )
 }

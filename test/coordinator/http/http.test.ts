@@ -2,6 +2,7 @@ import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
 import { after, test } from "node:test"
 import type { Address, Hex } from "viem"
+import { bundleName, encodeBundle } from "#engine"
 import { HTTP_ERRORS, signRequest } from "#protocol"
 import { ownFolder } from "../support/folder.ts"
 import { helloOf } from "../support/job.ts"
@@ -116,6 +117,38 @@ test("behavior: artifacts go up and down as streams, to those who may read them"
   // Who has the bytes may have them: sending them is the proof.
   assert.equal((await service.send("PUT", path, { by: stranger, bytes })).status, 200)
   assert.equal((await service.send("GET", path, { by: stranger })).status, 200)
+})
+
+test("behavior: whoever may read an artifact may read a range of it, and what it is made of", async () => {
+  const [owner, stranger] = [service.account(), service.account()]
+  const tensor = (fill: number) => ({
+    dtype: "uint8" as const,
+    dims: [20_000],
+    data: new Uint8Array(20_000).fill(fill),
+  })
+  const bundle = encodeBundle([3, 4].map((fill) => ({ name: bundleName(fill, "x"), tensor: tensor(fill) })))
+  const path = `/v1/artifacts/${sha256Of(bundle)}`
+  await service.upload(owner, Buffer.from(bundle))
+
+  const { body } = await service.send("GET", `${path}/pieces`, { by: owner })
+  const [head, ...tensors] = body.pieces
+  assert.deepEqual(
+    tensors,
+    [3, 4].map((fill) => ({ sha256: sha256Of(tensor(fill).data), bytes: 20_000 })),
+  )
+  const from = head.bytes + 19_990
+  const part = await service.send("GET", path, { by: owner, headers: { range: `bytes=${from}-${from + 19}` } })
+  assert.deepEqual([part.status, part.headers["content-range"]], [206, `bytes ${from}-${from + 19}/${bundle.length}`])
+  assert.deepEqual([...part.raw], [...Array(10).fill(3), ...Array(10).fill(4)])
+  // Another unit, several ranges, more than there is: the whole, as HTTP allows.
+  for (const range of ["items=0-1", "bytes=0-1,5-6", `bytes=0-${bundle.length}`, "bytes=5-4"]) {
+    const whole = await service.send("GET", path, { by: owner, headers: { range } })
+    assert.deepEqual([whole.status, whole.raw.length], [200, bundle.length], range)
+  }
+  for (const asked of [path, `${path}/pieces`]) {
+    const { status, body } = await service.send("GET", asked, { by: stranger, headers: { range: "bytes=0-1" } })
+    assert.deepEqual([status, body.code], [404, "E_ARTIFACT_UNKNOWN"])
+  }
 })
 
 test("error: uploads with a wrong hash, over the limit, unsigned, or over the quota", async () => {
