@@ -1,8 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Address, formatEther } from "viem"
-import { beginRun, createClient, readConservation, readHistory, type TrainingRun, train } from "#client"
+import { beginRun, type Client, readConservation, readHistory, type TrainingRun, train } from "#client"
 import {
   buildRoundProgram,
   buildSegment,
@@ -17,45 +15,28 @@ import {
 } from "#engine"
 import { drawAdditions } from "../examples/adder/sums.ts"
 import { BATCH, SAMPLES } from "../examples/adder/training.ts"
-import { openKey } from "../scripts/shared/accounts.ts"
-import { contextOf } from "../scripts/shared/action.ts"
-import { publicClient } from "../scripts/shared/deployment.ts"
-import { ensureNative, ensureTokens } from "../scripts/shared/funds.ts"
-import { openHome } from "../scripts/shared/home.ts"
-import { freePort } from "../scripts/shared/ports.ts"
-import { createStack, type RunningWorker } from "../scripts/shared/stack.ts"
+import type { RunningWorker } from "../scripts/shared/stack.ts"
 import { waitForSeats } from "../scripts/shared/waitForSeats.ts"
 import { adderOf, lossOn } from "./adderRuns.ts"
 import type { Figure } from "./figure.ts"
+import { openLocalMarket } from "./localMarket.ts"
 
 /**
  * The adder trained on the market by processes of which one is killed or added in every round, and one cheats from the
  * start, against the same rounds on this machine with nobody else in them.
  */
 export async function churn(): Promise<Figure[]> {
-  const dir = await mkdtemp(join(tmpdir(), "assay-churn-"))
-  const stack = createStack({
-    home: openHome(dir),
-    env: { ASSAY_LEASE_SECONDS: "10", ASSAY_BATCH_MAX_AGE_SECONDS: "2" },
-    say: () => {},
-  })
+  const market = await openLocalMarket("churn", { ASSAY_LEASE_SECONDS: "10", ASSAY_BATCH_MAX_AGE_SECONDS: "2" })
+  const { stack, coordinatorUrl, chain, deployment } = market
   const runner = createRunner()
   try {
-    const { url: rpcUrl } = await stack.startChain(await freePort())
-    const deployment = await stack.deploy()
-    const { url: coordinatorUrl } = await stack.startCoordinator(await freePort())
     const hire = (role: string, backend?: string) =>
       stack.startWorker({ role, threads: 1, seats: SEATS, ...(backend === undefined ? {} : { backend }) })
     const cheat = await hire("cheat", join(import.meta.dirname, "..", "examples", "cheats", "lazy.ts"))
     const honest: RunningWorker[] = []
     for (let i = 0; i < HONEST; i++) honest.push(await hire(`worker-${i}`))
     await waitForSeats(coordinatorUrl)
-    const context = contextOf({ home: dir, json: true, rpc: rpcUrl, coordinator: coordinatorUrl })
-    const { account } = await openKey(context, "requester")
-    const chain = publicClient(rpcUrl)
-    const deps = { context, chain, rpcUrl, deployment }
-    await ensureNative(deps, account.address)
-    const client = await createClient({ rpcUrl, coordinatorUrl, deployment, account })
+    const client = await market.client()
 
     const changes = { killed: 0, added: 0 }
     const change = async (round: number) => {
@@ -79,7 +60,7 @@ export async function churn(): Promise<Figure[]> {
         fee: FEE,
         auditRate: 2_500,
         title: "churn",
-        fund: (escrow) => ensureTokens(deps, account, escrow),
+        fund: market.fund,
         keep: async () => {},
         onEvent(event) {
           if (event.kind === "posted") changing.push(change(event.round))
@@ -120,8 +101,7 @@ export async function churn(): Promise<Figure[]> {
     ]
   } finally {
     await runner.close()
-    await stack.stop()
-    await rm(dir, { recursive: true, force: true })
+    await market.close()
   }
 }
 
@@ -163,7 +143,7 @@ async function heldOut(runner: Runner, state: TrainingRun["state"]): Promise<num
 }
 
 /** Slots of the run's jobs that somebody was paid for, by the chain. */
-async function paidOf(client: Awaited<ReturnType<typeof createClient>>, run: TrainingRun): Promise<number> {
+async function paidOf(client: Client, run: TrainingRun): Promise<number> {
   const jobs = new Set(run.rounds.map(({ jobId }) => jobId))
   const entries = (await client.payouts()).flatMap((payout) => payout.entries)
   const work = entries.filter(({ kind, jobId }) => kind === "work" && jobs.has(jobId!))

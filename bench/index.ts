@@ -10,7 +10,10 @@ export const BENCHES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   audit: async () => (await import("./audit.ts")).audit(),
   commit: async () => (await import("./commit.ts")).commit(),
   poison: async () => (await import("./poison.ts")).poison(),
-  traffic: async () => (await import("./traffic.ts")).traffic(),
+  traffic: async () => [
+    ...(await (await import("./traffic.ts")).traffic()),
+    ...(await (await import("./marketTraffic.ts")).marketTraffic()),
+  ],
   churn: async () => (await import("./churn.ts")).churn(),
   scaling: async () => (await import("./scaling.ts")).scaling(),
   exact: async () => (await import("./exact.ts")).exact(),

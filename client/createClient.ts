@@ -14,6 +14,7 @@ import {
   type MemoryTier,
   marketAbi,
   marketDomain,
+  type Tensor,
   type Why,
   WhySchema,
 } from "#protocol"
@@ -58,6 +59,8 @@ export type JobRequest = PriceWishes & {
   readonly title?: string
   /** Anyone may see its inputs, compute its tasks again, and dispute what is wrong, for a bounty. */
   readonly isPublic?: boolean
+  /** Tensors that results will repeat: the job's workers may read them, and send the rest alone. */
+  readonly expected?: readonly Tensor[]
 }
 
 /** A job ready to be posted, and what it would cost; nothing has been spent or sent. */
@@ -148,6 +151,7 @@ export async function createClient(params: ClientParams): Promise<Client> {
       jobSalt: await deriveJobSalt(requester, deployment, nonce),
       ...(request.title === undefined ? {} : { title: request.title }),
       ...(request.isPublic ? { isPublic: true } : {}),
+      ...(request.expected ? { expected: request.expected } : {}),
     })
     const jobId = jobIdOf({ chainId: deployment.chainId, market, requester: requester.address, nonce })
     return { jobId, plan, quote: quoteJob(now, plan.terms), nonce, deadline }

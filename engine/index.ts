@@ -35,6 +35,7 @@ export {
   roundPorts,
   roundTasks,
   SLOT_STATES,
+  type SlotState,
   sentBytes,
 } from "./rounds/roundProgram.ts"
 export { checkSlot, inputsOf, nextState, type RoundState, type Tensors } from "./rounds/roundState.ts"
@@ -67,7 +68,14 @@ export { decodeElements, encodeElements } from "./tensor/elements.ts"
 export { fromNestedArrays, toNestedArrays } from "./tensor/nestedArrays.ts"
 export { decodeNpy, encodeNpy } from "./tensor/npy.ts"
 export { decodeNpz, encodeNpz } from "./tensor/npz.ts"
-export { type Piece, readPieces } from "./tensor/pieces.ts"
+export {
+  createPieceBook,
+  type FilePart,
+  type Piece,
+  partsOf,
+  piecesOf,
+  readPieces,
+} from "./tensor/pieces.ts"
 export { type AdaptedModel, type AdapterOptions, addAdapters, mergeAdapters } from "./train/adapters.ts"
 export { buildSegment, buildStep, type FedTraining, type Segment, type Training } from "./train/buildStep.ts"
 export { assertShard, createFeed, type DataShards, type Feed, isFedName } from "./train/dataShards.ts"

@@ -149,7 +149,13 @@ export {
   TERMS_VERSION,
   termsHash,
 } from "./jobs/terms.ts"
-export { type ArtifactPieces, ArtifactPiecesSchema } from "./messages/artifacts.ts"
+export {
+  type ArtifactPatch,
+  ArtifactPatchSchema,
+  type ArtifactPieces,
+  ArtifactPiecesSchema,
+  encodePatch,
+} from "./messages/artifacts.ts"
 export type {
   AuditBundle,
   AuditRequest,

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto"
 import type { Address, Hex, TypedDataDomain } from "viem"
 import { z } from "zod"
-import { ErrorBodySchema, hexOf, MAX_REQUEST_SECONDS, type Signer, sha256, signRequest } from "#protocol"
+import { createPieceBook, type FilePart, partsOf, piecesOf } from "#engine"
+import { ErrorBodySchema, encodePatch, hexOf, MAX_REQUEST_SECONDS, type Signer, sha256, signRequest } from "#protocol"
 import { ClientError, clientError } from "../errors.ts"
 
 /** Who signs requests, and for which deployment. */
@@ -20,6 +21,7 @@ export type Coordinator = {
   at(url: string): Coordinator
   get<S extends z.ZodType>(path: string, schema: S, options?: CallOptions): Promise<z.output<S>>
   post<S extends z.ZodType>(path: string, schema: S, body: unknown, options?: CallOptions): Promise<z.output<S>>
+  /** Sends what was not sent before, alone or as a tensor of another artifact. */
   putArtifact(bytes: Uint8Array, options?: CallOptions): Promise<Hex>
   /** Checked against its hash: what a coordinator hands out is what was asked for, or an error. */
   getArtifact(sha256: Hex, options?: CallOptions): Promise<Uint8Array>
@@ -30,9 +32,13 @@ export type CallOptions = { signal?: AbortSignal; signed?: boolean }
 type Call = CallOptions & { method: string; path: string; body?: Uint8Array; type?: string; streamed?: boolean }
 
 const TIMEOUT_MS = 60_000
+/** What is smaller is sent sooner than it is looked for. */
+const LEAST_SHARED_BYTES = 64 * 1024
+const KEPT_PIECES = 50_000
 
 export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   const base = deps.url.replace(/\/+$/, "")
+  const uploaded = createPieceBook(KEPT_PIECES)
 
   async function headersOf(call: Call): Promise<Record<string, string>> {
     const headers: Record<string, string> = call.type ? { "content-type": call.type } : {}
@@ -74,6 +80,8 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     throw clientError("E_COORDINATOR_ANSWER", message, { cause: parsed.error })
   }
 
+  const patchOf = (parts: readonly FilePart[], bytes: Uint8Array) => encodePatch({ parts: [...parts] }, bytes)
+
   return {
     url: base,
     at: (url) => createCoordinator({ ...deps, url }),
@@ -93,8 +101,12 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     async putArtifact(bytes, options) {
       const hash = hexOf(sha256(bytes))
       const path = `/v1/artifacts/${hash}`
-      const call = { method: "PUT", path, body: bytes, type: "application/octet-stream", signed: true, streamed: true }
-      await send({ ...options, ...call })
+      const call = { ...options, method: "PUT", type: "application/octet-stream", signed: true, streamed: true }
+      const pieces = bytes.byteLength < LEAST_SHARED_BYTES ? [] : piecesOf(bytes)
+      const parts = partsOf(pieces, uploaded.find)
+      const isPatched = parts && (await isTaken(send({ ...call, path: `${path}/patch`, body: patchOf(parts, bytes) })))
+      if (!isPatched) await send({ ...call, path, body: bytes })
+      uploaded.learn(hash, pieces)
       return hash
     },
     async getArtifact(hash, options) {
@@ -105,6 +117,17 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
       if (got === hash) return bytes
       throw clientError("E_ARTIFACT_HASH", `the coordinator sent bytes with sha256 ${got} where ${hash} was asked for`)
     },
+  }
+}
+
+/** What the coordinator cannot put together, for it no longer has a part of it say, is sent whole. */
+async function isTaken(sending: Promise<unknown>): Promise<boolean> {
+  try {
+    await sending
+    return true
+  } catch (error) {
+    if (error instanceof ClientError && (error.detail.status ?? 500) < 500) return false
+    throw error
   }
 }
 

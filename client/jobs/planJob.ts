@@ -37,6 +37,8 @@ export type PlanJobParams = {
   readonly jobSalt: Hex
   readonly title?: string
   readonly isPublic?: boolean
+  /** Tensors that results will repeat: the job's workers may read them, and send the rest alone. */
+  readonly expected?: readonly Tensor[]
 }
 
 /** Tensors by input name, or in the model's order. */
@@ -48,6 +50,8 @@ export type JobPlan = {
   readonly jobSalt: Hex
   /** Everything the coordinator must hold before the job is posted, by hash: the model, and a bundle a shard. */
   readonly artifacts: ReadonlyMap<Hex, Uint8Array>
+  /** The one of them that holds what results will repeat. */
+  readonly expected?: Hex
 }
 
 /** Everything of a job that can be computed without asking anybody: commitments, spec, terms. Spends nothing. */
@@ -69,6 +73,9 @@ export function planJob(params: PlanJobParams): JobPlan {
     artifacts.set(hash, bytes)
     return { inputs: hash, bytes: bytes.byteLength }
   })
+
+  const expected = params.expected && bundleOf(params.expected)
+  if (expected) artifacts.set(expected.sha256, expected.bytes)
 
   const capability = { profile: "exact-cpu-1", memoryGiB: params.memoryGiB } as const
   const spec: Spec = {
@@ -101,7 +108,12 @@ export function planJob(params: PlanJobParams): JobPlan {
     deadline: params.deadline,
     specHash: specHash(spec),
   }
-  return { terms, spec, jobSalt, artifacts }
+  return { terms, spec, jobSalt, artifacts, ...(expected ? { expected: expected.sha256 } : {}) }
+}
+
+function bundleOf(tensors: readonly Tensor[]): { sha256: Hex; bytes: Uint8Array } {
+  const bytes = encodeBundle(tensors.map((tensor, i) => ({ name: `${i}`, tensor })))
+  return { sha256: hexOf(sha256(bytes)), bytes }
 }
 
 /** Each task's tensors in the model's order, and what commits to them (R6). */

@@ -54,7 +54,9 @@ export async function postJob(
   }
 
   await uploadAll(coordinator, [...plan.artifacts.values()], signal)
-  const submission = z.encode(JobSubmissionSchema, { terms: plan.terms, nonce, spec: plan.spec, jobSalt: plan.jobSalt })
+  const { terms, spec, jobSalt, expected } = plan
+  const job = { terms, nonce, spec, jobSalt, ...(expected ? { expected } : {}) }
+  const submission = z.encode(JobSubmissionSchema, job)
   const stored = await coordinator.post("/v1/jobs", JobSubmittedSchema, submission, { signal })
   if (stored.jobId !== jobId) {
     const message = `the coordinator stored job ${formatJobId(stored.jobId)} where ${formatJobId(jobId)} was submitted`
@@ -71,8 +73,10 @@ export async function postJob(
   return { jobId, tx, escrow }
 }
 
+/** Model and first inputs go ahead: what the others share with those they need not send. */
 async function uploadAll(coordinator: Coordinator, artifacts: Uint8Array[], signal?: AbortSignal): Promise<void> {
-  const queue = [...artifacts]
+  const [model, first, ...queue] = artifacts
+  for (const one of [model, first]) if (one) await coordinator.putArtifact(one, { signal })
   const lane = async () => {
     for (let next = queue.shift(); next; next = queue.shift()) await coordinator.putArtifact(next, { signal })
   }

@@ -156,7 +156,7 @@ type Playing = TrainDeps & { readonly prepared: PreparedModel; readonly runtime:
  * chain, or posts the same one, which has the same id and cannot be paid twice.
  */
 async function postRound(
-  { client, prepared }: Playing,
+  { client, prepared, runtime }: Playing,
   params: TrainParams,
   run: TrainingRun,
   keep: (run: TrainingRun) => Promise<void>,
@@ -178,6 +178,8 @@ async function postRound(
   const wish = {
     model: prepared,
     tasks: await roundTasks(program, state, ratesOf(params, round)),
+    // Every slot puts out what follows from the inputs: no slot need send it.
+    expected: Object.values(await runtime.close(state)),
     shardSize: 1,
     title: `${params.title}, round ${round}`,
     ...(given === undefined ? {} : { nonce: given }),

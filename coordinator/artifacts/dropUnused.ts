@@ -1,4 +1,4 @@
-import { and, eq, inArray, lt, notExists, sql } from "drizzle-orm"
+import { and, eq, inArray, lt, notExists, or, sql } from "drizzle-orm"
 import type { Db } from "../store/database.ts"
 import {
   artifactAcl,
@@ -61,7 +61,12 @@ async function dropLoose({ db, artifacts, now }: DropUnusedDeps): Promise<number
   const loose = and(
     eq(artifactRows.public, false),
     isOld,
-    notExists(db.select(one).from(jobs).where(eq(jobs.model, sha256))),
+    notExists(
+      db
+        .select(one)
+        .from(jobs)
+        .where(or(eq(jobs.model, sha256), eq(jobs.expected, sha256))),
+    ),
     notExists(db.select(one).from(jobs).where(sql`${jobs.terms} ->> 'specHash' = ${sha256}`)),
     notExists(db.select(one).from(shards).where(eq(shards.inputs, sha256))),
     notExists(db.select(one).from(receipts).where(eq(receipts.outputs, sha256))),

@@ -17,6 +17,8 @@ export type JobContext = {
   specJson: string
   jobSalt: Hex
   inputs: InputTree
+  /** The artifact whose tensors results may repeat. */
+  expected: Hex | null
   salt(taskIndex: number): Hex
   tasksOf(shard: number): { first: number; count: number }
 }
@@ -49,6 +51,7 @@ export function createJobContexts({ db, artifacts, maxBytes = 256 * 1024 ** 2 }:
       specJson: JSON.stringify(job.spec),
       jobSalt: job.jobSalt,
       inputs,
+      expected: job.expected,
       salt: (taskIndex) => taskSalt(job.jobSalt, taskIndex),
       tasksOf: (shard) => shardTasks(terms, shard),
     }

@@ -10,7 +10,6 @@ import {
   formatJobId,
   type JobSubmission,
   jobIdOf,
-  type Spec,
   shardCount,
   termsHash,
 } from "#protocol"
@@ -74,7 +73,7 @@ export async function submitJob(
   } else {
     await checkUnposted(deps, account)
     await checkBalance(deps, submission)
-    await checkArtifacts(deps, account, spec)
+    await checkArtifacts(deps, account, submission)
     checkModel(
       submission,
       await deps.inspect({ path: await deps.artifacts.file(spec.model.sha256), sha256: spec.model.sha256 }),
@@ -128,10 +127,14 @@ async function checkBalance({ view }: SubmitJobDeps, { terms }: JobSubmission): 
 }
 
 /** Every artifact is here, has the size that the spec says, and is the requester's to show to workers. */
-async function checkArtifacts({ db, artifacts }: SubmitJobDeps, account: Address, spec: Spec): Promise<void> {
+async function checkArtifacts(
+  { db, artifacts }: SubmitJobDeps,
+  account: Address,
+  { spec, expected }: JobSubmission,
+): Promise<void> {
   const wanted = new Map<Hex, number>([[spec.model.sha256, spec.model.bytes]])
   for (const { inputs, bytes } of spec.shards) wanted.set(inputs, bytes)
-  const names = [...wanted.keys()]
+  const names = [...wanted.keys(), ...(expected ? [expected] : [])]
   const readable = new Set<Hex>()
   for (let at = 0; at < names.length; at += 1_000) {
     const some = names.slice(at, at + 1_000)
@@ -160,7 +163,7 @@ type StoreJobParams = { jobId: bigint; hash: Hex; submission: JobSubmission; tre
 
 async function storeJob(deps: SubmitJobDeps, { jobId, hash, submission, tree }: StoreJobParams): Promise<void> {
   const { db, artifacts } = deps
-  const { terms, spec, nonce, jobSalt } = submission
+  const { terms, spec, nonce, jobSalt, expected } = submission
   const inputTree = await artifacts.putBytes(tree)
   const specBytes = encodeSpec(spec)
   const specArtifact = await artifacts.putBytes(specBytes)
@@ -186,6 +189,7 @@ async function storeJob(deps: SubmitJobDeps, { jobId, hash, submission, tree }: 
         maxUnits: terms.maxUnits,
         deadline: Number(terms.deadline),
         inputTree,
+        expected: expected ?? null,
       })
       .onConflictDoNothing()
       .returning({ jobId: jobs.jobId })
@@ -201,7 +205,7 @@ async function storeJob(deps: SubmitJobDeps, { jobId, hash, submission, tree }: 
         })),
       )
     }
-    const own = [spec.model.sha256, ...inputsOf(spec)]
+    const own = [...new Set([spec.model.sha256, ...inputsOf(spec), ...(expected ? [expected] : [])])]
     for (let at = 0; at < own.length; at += 1_000) {
       const some = own.slice(at, at + 1_000)
       await grantAccess(

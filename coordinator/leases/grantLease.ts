@@ -38,7 +38,7 @@ export type GrantLeaseResult =
 export async function grantLease(deps: GrantLeaseDeps, params: GrantLeaseParams): Promise<GrantLeaseResult> {
   const { db, domain, sessionKey, leaseSeconds } = deps
   const { job, shard, attempt, worker, collateral, now } = params
-  const { jobId, terms, spec } = job
+  const { jobId, terms, spec, expected } = job
   const lease: Lease = { jobId, shard, worker, start: BigInt(now), expiry: BigInt(now + leaseSeconds) }
   const hash = leaseHash(lease)
   const signature = await signMessage(sessionKey, { domain, type: "Lease", message: lease })
@@ -61,7 +61,8 @@ export async function grantLease(deps: GrantLeaseDeps, params: GrantLeaseParams)
             ${collateral.toString()}::numeric FROM taken
         ), readable AS (
           INSERT INTO artifact_acl (sha256, account, reason, until)
-          SELECT inputs, ${worker}, 'lease', ${expiry} FROM taken
+          SELECT artifact.sha256, ${worker}, 'lease', ${expiry} FROM taken,
+            LATERAL (VALUES (inputs), (${expected}::text)) AS artifact(sha256) WHERE artifact.sha256 IS NOT NULL
           ON CONFLICT (sha256, account, reason) DO UPDATE SET until = greatest(artifact_acl.until, excluded.until)
         ), told AS (
           INSERT INTO events (code, text, job_id, shard, worker)
@@ -89,6 +90,7 @@ export async function grantLease(deps: GrantLeaseDeps, params: GrantLeaseParams)
     inputCommitments: indexes.map((i) => job.inputs.commitment(i)),
     inputProof: job.inputs.proof(first, count),
     inputs: row.inputs,
+    ...(expected ? { expected } : {}),
     serverTime: now,
   }
   return { outcome: "granted", bundle, leaseHash: hash }

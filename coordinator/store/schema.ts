@@ -45,6 +45,8 @@ export const jobs = pgTable(
     deadline: count("deadline").notNull(),
     /** sha256 of the artifact that holds the input commitments and every level of their tree. */
     inputTree: hex("input_tree").notNull(),
+    /** sha256 of an artifact whose tensors results may repeat. */
+    expected: hex("expected"),
     /** Number of the next batch (R1: batchId = jobId << 32 | number). */
     nextBatch: integer("next_batch").notNull().default(0),
     createdAt: when("created_at").notNull().defaultNow(),

@@ -23,6 +23,8 @@ export const JobSubmissionSchema = z.object({
   nonce: Uint64Schema,
   spec: SpecSchema,
   jobSalt: Bytes32Schema,
+  /** An uploaded bundle of tensors that results will repeat: workers may read it, and need not send them. */
+  expected: Sha256Schema.optional(),
 })
 export type JobSubmission = z.output<typeof JobSubmissionSchema>
 

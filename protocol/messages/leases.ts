@@ -38,6 +38,8 @@ export const LeaseBundleSchema = z.object({
   inputCommitments: z.array(Bytes32Schema).min(1).max(MAX_SHARD_SIZE),
   inputProof: z.array(Bytes32Schema).max(128),
   inputs: Sha256Schema,
+  /** An artifact whose tensors results may repeat: an upload can refer to it. */
+  expected: Sha256Schema.optional(),
   /** Chain time at the coordinator. */
   serverTime: Uint40Schema,
 })

@@ -15,6 +15,8 @@ export type WorkerPlan = {
   /** A module that computes in the worker's place: how the examples cheat. Local network only. */
   backend?: string
   publicUrl?: string
+  /** Where it finds the coordinator, if not at its own address. */
+  coordinator?: string
 }
 
 export type RunningWorker = WorkerPlan & { account: string; child: Child }
@@ -105,11 +107,11 @@ export function createStack({ home, host = "127.0.0.1", env = {}, say, signal, o
       return { url: apiUrl, account: text(event, "account"), child }
     },
     async startWorker(plan) {
-      const { role, seats, threads, verifyOnly, backend, publicUrl } = plan
+      const { role, seats, threads, verifyOnly, backend, publicUrl, coordinator = apiUrl } = plan
       const child = start(role, [
         "worker",
         "--coordinator",
-        apiUrl,
+        coordinator,
         "--role",
         role,
         ...(seats === undefined ? [] : ["--seats", String(seats)]),

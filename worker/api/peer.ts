@@ -1,7 +1,14 @@
 import { randomBytes } from "node:crypto"
 import { type Address, type Hex, hexToBigInt, type TypedDataDomain } from "viem"
 import { z } from "zod"
-import { type RequestHeaders, type RequestParts, type Signer, signRequest } from "#protocol"
+import {
+  type ArtifactPatch,
+  encodePatch,
+  type RequestHeaders,
+  type RequestParts,
+  type Signer,
+  signRequest,
+} from "#protocol"
 import type { ByteRange } from "../artifacts/pieces.ts"
 import { WorkerError, workerError } from "../errors.ts"
 
@@ -13,6 +20,8 @@ export type Peer = {
   /** The whole, or a range of its bytes. */
   download(sha256: Hex, signal: AbortSignal, range?: ByteRange): Promise<AsyncIterable<Uint8Array>>
   upload(sha256: Hex, bytes: Uint8Array, signal: AbortSignal): Promise<void>
+  /** The same for bytes of which the peer has some in other artifacts. */
+  uploadPatch(sha256: Hex, upload: { patch: ArtifactPatch; bytes: Uint8Array }, signal: AbortSignal): Promise<void>
 }
 
 export type AskParams<T> = {
@@ -74,6 +83,17 @@ export function createPeer({ url, account, signer, domain, now }: PeerOptions): 
     return response
   }
 
+  async function put(path: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    const init: RequestInit = {
+      body: bytes as Uint8Array<ArrayBuffer>,
+      headers: { "content-type": "application/octet-stream" },
+    }
+    // The hash in the path binds what is stored, so that the body need not be read twice.
+    const request = { method: "PUT", path, body: "streamed" as const, init }
+    const response = await send({ ...request, timeoutMs: TRANSFER_TIMEOUT_MS }, signal)
+    await response.body?.cancel()
+  }
+
   return {
     url,
     async ask({ method, path, body, schema, signal, timeoutMs = TIMEOUT_MS }) {
@@ -102,16 +122,9 @@ export function createPeer({ url, account, signer, domain, now }: PeerOptions): 
       if (!response.body) throw workerError("E_PEER_MESSAGE", `${base.origin} sent no bytes of ${sha256}`)
       return response.body
     },
-    async upload(sha256, bytes, signal) {
-      const init: RequestInit = {
-        body: bytes as Uint8Array<ArrayBuffer>,
-        headers: { "content-type": "application/octet-stream" },
-      }
-      // The hash in the path binds the body, so that it need not be read twice.
-      const request = { method: "PUT", path: `/v1/artifacts/${sha256}`, body: "streamed" as const, init }
-      const response = await send({ ...request, timeoutMs: TRANSFER_TIMEOUT_MS }, signal)
-      await response.body?.cancel()
-    },
+    upload: (sha256, bytes, signal) => put(`/v1/artifacts/${sha256}`, bytes, signal),
+    uploadPatch: (sha256, { patch, bytes }, signal) =>
+      put(`/v1/artifacts/${sha256}/patch`, encodePatch(patch, bytes), signal),
   }
 }
 

@@ -180,7 +180,7 @@ export async function openArtifactCache({
 }
 
 /** What is smaller is had sooner than what it is made of. */
-const LEAST_SHARED_BYTES = 64 * 1024
+export const LEAST_SHARED_BYTES = 64 * 1024
 
 /** A piece of this disk that rotted, or went in this moment, or a list of pieces that was wrong. */
 async function ifNotPutTogether<T>(error: unknown, whole: () => Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
 import { isTransient, type Peer } from "../api/peer.ts"
 import { submitReceipt } from "../api/routes.ts"
+import { uploadOutputs } from "../artifacts/uploadOutputs.ts"
 import { codeOf, workerError } from "../errors.ts"
 import { recordHash, type SignedRecord } from "../records/record.ts"
 import { retry } from "../support/retry.ts"
@@ -21,7 +22,7 @@ export async function deliverResult(deps: DeliverDeps, { record, attempts, signa
     throw workerError("E_ARTIFACT_HASH", `the outputs ${outputs} of lease ${leaseHash} are damaged on this disk`)
   const signature = await receiptSignature(deps, receipt)
   const send = async () => {
-    await peer.upload(outputs, bytes, signal)
+    await uploadOutputs(deps, { sha256: outputs, bytes, expected: record.bundle.expected, signal })
     await submitReceipt(peer, { leaseHash, receipt, signature, leaves, outputs, signal })
   }
   try {

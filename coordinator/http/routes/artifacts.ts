@@ -6,6 +6,8 @@ import { z } from "zod"
 import { ArtifactPiecesSchema, REQUEST_HEADERS, Sha256Schema } from "#protocol"
 import { mayRead, registerArtifact } from "../../artifacts/access.ts"
 import type { ArtifactStore } from "../../artifacts/artifactStore.ts"
+import { parseByteRange, sliceOf } from "../../artifacts/byteRange.ts"
+import { openPatch } from "../../artifacts/patch.ts"
 import { createPieces } from "../../artifacts/pieces.ts"
 import type { Limits } from "../../config.ts"
 import { refuse } from "../../errors.ts"
@@ -13,7 +15,6 @@ import type { Metrics } from "../../metrics/metrics.ts"
 import type { Db } from "../../store/database.ts"
 import { artifactAcl, artifacts as artifactRows } from "../../store/schema.ts"
 import type { App, Auth } from "../app.ts"
-import { parseByteRange, sliceOf } from "../byteRange.ts"
 
 export type ArtifactRoutesDeps = {
   db: Db
@@ -30,6 +31,15 @@ const Params = z.object({ sha256: Sha256Schema })
 export function artifactRoutes(app: App, auth: Auth, deps: ArtifactRoutesDeps): void {
   const { db, artifacts, limits, metrics, coordinator, now } = deps
   const piecesOf = createPieces(artifacts)
+
+  type Upload = { sha256: Hex; source: Readable; expectedBytes: number | undefined }
+
+  async function store(account: Address, upload: Upload): Promise<{ bytes: number; created: boolean }> {
+    await checkQuota(db, account, { coming: upload.expectedBytes ?? 0, most: limits.looseBytesPerAccount })
+    const stored = await artifacts.put({ ...upload, maxBytes: limits.artifactBytes })
+    await registerArtifact(db, { sha256: upload.sha256, bytes: stored.bytes, uploader: account })
+    return stored
+  }
 
   async function assertReadable(request: FastifyRequest, sha256: Hex): Promise<void> {
     const signed = request.headers[REQUEST_HEADERS.signature] !== undefined
@@ -52,17 +62,38 @@ export function artifactRoutes(app: App, auth: Auth, deps: ArtifactRoutesDeps): 
     async (request, reply) => {
       const account = await auth(request)
       const { sha256 } = request.params
-      const length = request.headers["content-length"]
-      const expectedBytes = length === undefined ? undefined : Number(length)
-      await checkQuota(db, account, { coming: expectedBytes ?? 0, most: limits.looseBytesPerAccount })
-      const source = request.body as Readable
-      if (typeof source?.pipe !== "function") {
-        throw refuse("E_BAD_REQUEST", "send the bytes as application/octet-stream")
-      }
-      const stored = await artifacts.put({ sha256, source, maxBytes: limits.artifactBytes, expectedBytes })
-      metrics.artifactBytes.inc({ way: "in" }, stored.bytes)
-      await registerArtifact(db, { sha256, bytes: stored.bytes, uploader: account })
-      return reply.code(stored.created ? 201 : 200).send({ sha256, bytes: stored.bytes })
+      const source = bodyOf(request)
+      const sent = lengthOf(request)
+      const { bytes, created } = await store(account, { sha256, source, expectedBytes: sent })
+      metrics.artifactBytes.inc({ way: "in" }, bytes)
+      return reply.code(created ? 201 : 200).send({ sha256, bytes })
+    },
+  )
+
+  app.put(
+    "/v1/artifacts/:sha256/patch",
+    {
+      schema: {
+        description:
+          "Stores bytes under their sha256, of which some are in artifacts that the sender may read: 4 bytes with the " +
+          "length of a JSON that names the parts, little-endian, the JSON, and the bytes that are in none.",
+        params: Params,
+        consumes: ["application/octet-stream"],
+        security: [{ signature: [] }],
+      },
+    },
+    async (request, reply) => {
+      const account = await auth(request)
+      const { sha256 } = request.params
+      const { bytes: expectedBytes, source } = await openPatch({
+        body: bodyOf(request),
+        artifacts,
+        mayRead: async (file) => mayRead(db, { sha256: file, account, now: now() }),
+        maxBytes: limits.artifactBytes,
+      })
+      const { bytes, created } = await store(account, { sha256, source, expectedBytes })
+      metrics.artifactBytes.inc({ way: "in" }, lengthOf(request) ?? 0)
+      return reply.code(created ? 201 : 200).send({ sha256, bytes })
     },
   )
 
@@ -108,6 +139,17 @@ export function artifactRoutes(app: App, auth: Auth, deps: ArtifactRoutesDeps): 
       return { pieces: [...(await piecesOf(sha256))] }
     },
   )
+}
+
+function bodyOf({ body }: FastifyRequest): Readable {
+  const source = body as Readable | undefined
+  if (typeof source?.pipe === "function") return source
+  throw refuse("E_BAD_REQUEST", "send the bytes as application/octet-stream")
+}
+
+function lengthOf({ headers }: FastifyRequest): number | undefined {
+  const length = headers["content-length"]
+  return length === undefined ? undefined : Number(length)
 }
 
 /** Uploads cost disk: what an account sent within a day and no job, lease or batch took up yet is limited. */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 import { after, test } from "node:test"
 import type { Address, Hex } from "viem"
 import { bundleName, encodeBundle } from "#engine"
-import { HTTP_ERRORS, signRequest } from "#protocol"
+import { type ArtifactPatch, encodePatch, HTTP_ERRORS, signRequest } from "#protocol"
 import { ownFolder } from "../support/folder.ts"
 import { helloOf } from "../support/job.ts"
 import { startService } from "../support/service.ts"
@@ -148,6 +148,61 @@ test("behavior: whoever may read an artifact may read a range of it, and what it
   for (const asked of [path, `${path}/pieces`]) {
     const { status, body } = await service.send("GET", asked, { by: stranger, headers: { range: "bytes=0-1" } })
     assert.deepEqual([status, body.code], [404, "E_ARTIFACT_UNKNOWN"])
+  }
+})
+
+test("behavior: an upload may take from artifacts that its sender may read, and from no other", async () => {
+  const [owner, stranger] = [service.account(), service.account()]
+  const old = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251))
+  await service.upload(owner, old)
+  const file = sha256Of(old)
+  const wanted = Buffer.concat([
+    Buffer.from("new"),
+    old.subarray(1_000, 200_000),
+    Buffer.from("end"),
+    old.subarray(0, 7),
+  ])
+  const parts = [
+    { bytes: 3 },
+    { bytes: 199_000, place: { file, from: 1_000 } },
+    { bytes: 3 },
+    { bytes: 7, place: { file, from: 0 } },
+  ]
+  const path = `/v1/artifacts/${sha256Of(wanted)}`
+  const bytes = Buffer.from(encodePatch({ parts }, wanted))
+  assert.ok(bytes.length < 500)
+  const refused = await service.send("PUT", `${path}/patch`, { by: stranger, bytes })
+  assert.deepEqual([refused.status, refused.body.code], [404, "E_ARTIFACT_UNKNOWN"])
+  assert.equal((await service.send("GET", path, { by: owner })).status, 404)
+  assert.equal((await service.send("PUT", `${path}/patch`, { by: owner, bytes })).status, 201)
+  assert.deepEqual((await service.send("GET", path, { by: owner })).raw, wanted)
+
+  const cases: [string, Buffer, number, string][] = [
+    ["other bytes", Buffer.from(encodePatch({ parts }, Buffer.from(wanted).fill(1))), 422, "E_ARTIFACT_HASH"],
+    ["cut off", bytes.subarray(0, -1), 400, "E_BAD_REQUEST"],
+    ["too long", Buffer.concat([bytes, Buffer.alloc(1)]), 400, "E_BAD_REQUEST"],
+    ["a head that is none", Buffer.concat([Buffer.from([2, 0, 0, 0]), Buffer.from("[]")]), 400, "E_BAD_REQUEST"],
+    ["a head that is no JSON", Buffer.concat([Buffer.from([1, 0, 0, 0]), Buffer.from("{")]), 400, "E_BAD_REQUEST"],
+    ["a head without end", Buffer.from([255, 255, 255, 255, 0]), 400, "E_BAD_REQUEST"],
+    ["nothing", Buffer.alloc(0), 400, "E_BAD_REQUEST"],
+    ["past the end", patchOf({ bytes: 10, place: { file, from: 299_995 } }), 400, "E_BAD_REQUEST"],
+    ["too large", patchOf(...Array(4).fill({ bytes: 300_000, place: { file, from: 0 } })), 413, "E_ARTIFACT_TOO_LARGE"],
+    [
+      "too many artifacts",
+      patchOf(
+        ...Array.from({ length: 17 }, (_, i) => ({ bytes: 1, place: { file: sha256Of(Buffer.from([i])), from: 0 } })),
+      ),
+      400,
+      "E_BAD_REQUEST",
+    ],
+  ]
+  for (const [what, bytes, status, code] of cases) {
+    const answer = await service.send("PUT", `/v1/artifacts/0x${"3".repeat(64)}/patch`, { by: owner, bytes })
+    assert.deepEqual([answer.status, answer.body.code], [status, code], what)
+  }
+
+  function patchOf(...parts: ArtifactPatch["parts"]): Buffer {
+    return Buffer.from(encodePatch({ parts }, new Uint8Array()))
   }
 })
 

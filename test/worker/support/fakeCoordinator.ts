@@ -51,6 +51,9 @@ export function createFakeCoordinator(job: TestJob, leases: LeaseBundle[]) {
       silence()
       artifacts.set(sha256, bytes)
     },
+    async uploadPatch(sha256) {
+      throw new Error(`nothing that the fake coordinator expects is in ${sha256}`)
+    },
   }
 
   return {
