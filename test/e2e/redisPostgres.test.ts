@@ -9,6 +9,7 @@ import { scenarios } from "./support/scenarios.ts"
 
 scenarios({
   stores: "Redis, Postgres and a bucket",
+  slotState: "none",
   skip: redisMissing() ?? postgresMissing(),
   open: async () => {
     const [redis, postgres, bucket] = [await startRedis(), await startPostgres(), await startBucket()]

@@ -19,7 +19,7 @@ import { createRoundRuntime, createRunner, playRound } from "#engine"
 import { assayTokenAbi, type Deployment, modelRegistryAbi } from "#protocol"
 import { classifier } from "../../engine/support/graphs.ts"
 import { startLocalStack } from "../../worker/support/localStack.ts"
-import { playedAlone, program, SIZE, SLOTS, STEPS, smallRun, writeShards } from "./support/smallRun.ts"
+import { playedAlone, program, SIZE, SLOTS, STEPS, smallRun, smallRunOf, writeShards } from "./support/smallRun.ts"
 
 const ROUNDS = 3
 
@@ -70,7 +70,11 @@ test("R32 to R34: a run is rounds of ordinary jobs; a cheat in a round is slashe
   const reopened = await openRunFolder(dir)
   assert.deepEqual(reopened.run, run)
   const ended = await train({ client, runner }, { ...smallRun, run: reopened.run, rounds: ROUNDS, keep: reopened.save })
-  assert.deepEqual(ended.state, await playedAlone(runner, ROUNDS), "not a bit differs from the run of one machine")
+  assert.deepEqual(
+    ended.state,
+    await playedAlone(runner, { program, rounds: ROUNDS }),
+    "not a bit differs from the run of one machine",
+  )
   assert.ok(ended.rounds.length === ROUNDS && ended.rounds.every(({ final }) => final))
   const steps = [...contributions(ended).values()].reduce((sum, one) => sum + one, 0)
   assert.equal(steps, ROUNDS * SLOTS * STEPS)
@@ -159,6 +163,7 @@ const HASH: Hex = `0x${"ab".repeat(32)}`
 
 test("R33: a round closes on its quorum; what comes late is paid and not used, and a crash around a posting pays once", async (t) => {
   const { client, startWorker, ready, until } = await startLocalStack(t)
+  const small = smallRunOf("none")
   const slow = startWorker({ backend: join(import.meta.dirname, "support/slowBackend.ts"), seats: 6 })
   for (let i = 0; i < 3; i++) startWorker({ seats: 6 })
   await ready()
@@ -168,7 +173,7 @@ test("R33: a round closes on its quorum; what comes late is paid and not used, a
   t.after(() => rm(home, { recursive: true }))
   const dir = join(home, "run")
   const plan = {
-    program,
+    program: small.program,
     forward: classifier(),
     parameters: [{ name: "w", dims: [SIZE], offset: 0 }],
     title: "a run",
@@ -181,7 +186,7 @@ test("R33: a round closes on its quorum; what comes late is paid and not used, a
     train(
       { client, runner },
       {
-        ...smallRun,
+        ...small,
         run: (await openRunFolder(dir)).run,
         rounds: ROUNDS,
         quorum: { slots: 3, seconds: 4 },
@@ -221,11 +226,11 @@ test("R33: a round closes on its quorum; what comes late is paid and not used, a
     (await client.payouts(slow.address)).some(({ entries }) => entries.some(({ kind }) => kind === "work")),
   )
 
-  const runtime = createRoundRuntime({ runner }, program)
-  let state = program.genesis
+  const runtime = createRoundRuntime({ runner }, small.program)
+  let state = small.program.genesis
   for (const { slots, rates } of run.rounds) {
     const missing = new Set(slots.flatMap((slot, i) => (slot ? [] : [i])))
-    ;({ state } = await playRound(runtime, program, { state, rates, missing }))
+    ;({ state } = await playRound(runtime, small.program, { state, rates, missing }))
   }
   assert.deepEqual(run.state, state, "those who were in made the very model that they make alone")
   const verified = await verifyRun({ client, runner }, { plan, manifest: await readManifest(dir) })

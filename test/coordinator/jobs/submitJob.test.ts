@@ -197,6 +197,15 @@ test("attack: another's private inputs, named by their hash, cannot be leased to
   assert.equal(body.code, "E_ARTIFACT_UNKNOWN")
 })
 
+test("attack: another's artifact, named as what results repeat, is not shown to a friend that works", async () => {
+  const [victim, thief] = [service.account(), service.account()]
+  const secret = await service.upload(victim, Buffer.from("what nobody shall see"))
+  const { submission, files } = buildSubmission(service, thief, { expected: secret })
+  await uploadAll(service, thief, files)
+  const { body } = await submit(service, thief, submission)
+  assert.deepEqual([body.code, body.details.missing], ["E_ARTIFACT_UNKNOWN", [secret]])
+})
+
 test("error: an escrow beyond the balance is told before posting", async () => {
   const requester = service.account()
   service.balances.set(requester.address, 5n)

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict"
+import { createHash } from "node:crypto"
 import { after, beforeEach, test } from "node:test"
 import { eq } from "drizzle-orm"
 import { z } from "zod"
 import {
   ceilLog2,
+  encodePatch,
   inputLeaf,
   isSignedBy,
   type LeaseBundleSchema,
@@ -65,6 +67,22 @@ async function pass(seconds: number): Promise<void> {
   await expireLeases(service.db, service.clock.time)
   await service.feeder.feed()
 }
+
+test("behavior: what results repeat is for those who lease the job's shards to read, and outputs may take from it", async () => {
+  const [requester, worker, stranger] = [service.account(), await readyWorker(service), service.account()]
+  const bytes = Buffer.alloc(1_000, 7)
+  const expected = await service.upload(requester, bytes)
+  await openJob(service, requester, { nonce: ++nonce, expected })
+  const bundle = await takeLease(service, worker)
+  assert.equal(bundle.expected, expected)
+  const read = (by: Account) => service.send("GET", `/v1/artifacts/${expected}`, { by })
+  assert.deepEqual((await read(worker)).raw, bytes)
+  assert.equal((await read(stranger)).status, 404)
+  const patch = { parts: [{ bytes: 400, place: { file: expected, from: 100 } }] }
+  const outputs = createHash("sha256").update(bytes.subarray(0, 400)).digest("hex")
+  const sent = { by: worker, bytes: Buffer.from(encodePatch(patch, new Uint8Array())) }
+  assert.equal((await service.send("PUT", `/v1/artifacts/0x${outputs}/patch`, sent)).status, 201)
+})
 
 test("behavior: a lease is signed, proves its inputs against the terms, and its receipt is stored", async () => {
   const { jobId, submission } = await open({ tasks: 13, shardSize: 8 })

@@ -57,6 +57,8 @@ export type JobOptions = {
   inputs?: (taskIndex: number) => { name: string; tensor: Tensor }[]
   model?: Uint8Array
   spec?: (spec: Spec) => Spec
+  /** Already uploaded by the requester. */
+  expected?: Hex
 }
 
 /** A whole submission with its files, correct in every way but for what the options change. */
@@ -112,7 +114,8 @@ export function buildSubmission(service: Service, requester: Account, options: J
     specHash: specHash(spec),
   } satisfies Terms
   const terms: Terms = { ...base, auditBudget: minAuditBudget({ ...base, ...options.terms }), ...options.terms }
-  const submission: JobSubmission = { terms, nonce, spec, jobSalt }
+  const { expected } = options
+  const submission: JobSubmission = { terms, nonce, spec, jobSalt, ...(expected ? { expected } : {}) }
   return { submission, files: [model, ...bundles] }
 }
 

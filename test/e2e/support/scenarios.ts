@@ -2,16 +2,18 @@ import assert from "node:assert/strict"
 import { join } from "node:path"
 import { after, before, describe, test } from "node:test"
 import { type TaskOutput, train } from "#client"
-import { createRunner } from "#engine"
+import { createRunner, type SlotState } from "#engine"
 import { characterOf } from "../../../examples/glyphs/index.ts"
 import type { RunningWorker } from "../../../scripts/shared/stack.ts"
-import { playedAlone, smallRun } from "../../client/training/support/smallRun.ts"
+import { playedAlone, smallRunOf } from "../../client/training/support/smallRun.ts"
 import { isFinal, openStage, type PostedJob, paidFor, ROOT, SHARD_SIZE, type Stage, slashedOf } from "./stage.ts"
 
 export type ScenarioParams = {
   /** Named in the titles. */
   stores: string
   skip?: string | undefined
+  /** Of the training run. */
+  slotState: SlotState
   /** DATABASE_URL, REDIS_URL and ARTIFACTS_URL, once their servers run. */
   open(): Promise<{ env: Record<string, string | undefined>; close(): Promise<void> }>
 }
@@ -29,7 +31,7 @@ const pause = (worker: RunningWorker) => worker.child.kill("SIGUSR1")
 const resume = (worker: RunningWorker) => worker.child.kill("SIGUSR2")
 
 /** The whole path by real processes; the same on every kind of store. */
-export function scenarios({ stores, skip, open }: ScenarioParams): void {
+export function scenarios({ stores, skip, slotState, open }: ScenarioParams): void {
   describe(`end to end on ${stores}`, { skip: skip ?? false }, () => {
     let stage: Stage
     let closeStores: () => Promise<void> = async () => {}
@@ -130,12 +132,13 @@ export function scenarios({ stores, skip, open }: ScenarioParams): void {
     test("training: the coordinator is killed in mid-round and a worker leaves; the run ends with the bits of one machine", async (t) => {
       const runner = createRunner()
       t.after(() => runner.close())
+      const small = smallRunOf(slotState)
       const [leaver] = stage.honest
       let restarted: Promise<void> | undefined
       const { state, rounds } = await train(
         { client: stage.client, runner },
         {
-          ...smallRun,
+          ...small,
           rounds: ROUNDS,
           fund: (escrow) => stage.fund(escrow),
           keep: async () => {},
@@ -149,7 +152,7 @@ export function scenarios({ stores, skip, open }: ScenarioParams): void {
       await restarted
       resume(leaver!)
       assert.ok(restarted !== undefined)
-      assert.deepEqual(state, await playedAlone(runner, ROUNDS))
+      assert.deepEqual(state, await playedAlone(runner, { program: small.program, rounds: ROUNDS }))
       assert.ok(rounds.every(({ final }) => final))
       assert.ok(await stage.conserved())
     })

@@ -7,14 +7,17 @@ import {
   createRoundRuntime,
   encodeNpz,
   playRound,
+  type RoundProgram,
   type RoundState,
   type Runner,
+  type SlotState,
 } from "#engine"
 import { hexOf, sha256, type Tensor } from "#protocol"
 import { floats } from "../../../../engine/program/elements.ts"
 import { quadraticSegment } from "../../../engine/rounds/support/quadratic.ts"
 
-export const SIZE = 200
+/** Its tensors are large enough to travel as pieces of artifacts. */
+export const SIZE = 5_000
 export const SLOTS = 4
 export const STEPS = 3
 
@@ -30,17 +33,20 @@ const segment = quadraticSegment({ steps: STEPS, begin: new Float32Array(SIZE).f
 const shards = [0, 1, 2].map((shard) => ({ point: points(shard) }))
 const read = async (shard: number) => shards[shard]!
 
-/** A run whose rounds take milliseconds to compute; its data are in three shards. */
-export const program = buildRoundProgram({
-  ...segment,
-  slots: SLOTS,
-  compression: "int4",
-  outer: { rate: 0.7, momentum: 0.5 },
-  feed: createFeed(
-    { shards: shards.length, samples: POINTS, seed: SEED, read },
-    { fed: segment.segment.fed, batch: 1 },
-  ),
-})
+/** A round takes milliseconds to compute; the data are in three shards. */
+function programOf(slotState: SlotState): RoundProgram {
+  return buildRoundProgram({
+    ...segment,
+    slots: SLOTS,
+    compression: "int4",
+    slotState,
+    outer: { rate: 0.7, momentum: 0.5 },
+    feed: createFeed(
+      { shards: shards.length, samples: POINTS, seed: SEED, read },
+      { fed: segment.segment.fed, batch: 1 },
+    ),
+  })
+}
 
 /** The same data as files. */
 export async function writeShards(dir: string): Promise<RunData> {
@@ -53,21 +59,25 @@ export async function writeShards(dir: string): Promise<RunData> {
   return { shards: await Promise.all(written), samples: POINTS, batch: 1, seed: SEED }
 }
 
-export const smallRun = {
-  program,
-  rateOf: (step: number) => 0.1 / (1 + step),
-  title: "a run",
-  fee: 10n ** 16n,
-  auditRate: 2_000,
-  run: beginRun(program.genesis),
-} as const
+const rateOf = (step: number) => 0.1 / (1 + step)
+
+export function smallRunOf(slotState: SlotState) {
+  const program = programOf(slotState)
+  return { program, rateOf, title: "a run", fee: 10n ** 16n, auditRate: 2_000, run: beginRun(program.genesis) }
+}
+
+export const smallRun = smallRunOf("kept")
+export const { program } = smallRun
 
 /** The state that the same rounds come to on one machine. */
-export async function playedAlone(runner: Runner, rounds: number): Promise<RoundState> {
+export async function playedAlone(
+  runner: Runner,
+  { program, rounds }: { readonly program: RoundProgram; readonly rounds: number },
+): Promise<RoundState> {
   const runtime = createRoundRuntime({ runner }, program)
   let state = program.genesis
   for (let round = 0; round < rounds; round++) {
-    const rates = Array.from({ length: STEPS }, (_, step) => Math.fround(smallRun.rateOf(round * STEPS + step)))
+    const rates = Array.from({ length: STEPS }, (_, step) => Math.fround(rateOf(round * STEPS + step)))
     ;({ state } = await playRound(runtime, program, { state, rates }))
   }
   return state
