@@ -11,6 +11,7 @@ import {
   type Parameter,
   playRound,
   type Runner,
+  type SlotState,
   sentBytes,
   type Training,
   trainAlone,
@@ -27,32 +28,34 @@ import { type Letters, lettersLoss, lettersTraining, readLetters } from "./lette
  * What workers have to send one another, and what it costs. Four slots exchange compressed updates every few steps; the
  * baseline is one worker that sees all four batches in every step, which is what a float32 all-reduce each step
  * computes. Two tasks: the adder, whose sums are right or wrong, and a language, whose loss has a floor above zero. The
- * rounds run the very program that a job's workers run, on this machine. Counted is what must be exchanged; the
- * market's own path carries more (`docs/training.md`).
+ * rounds run the very program that a job's workers run, on this machine. Counted is what must be exchanged; what goes
+ * over a worker's line is `marketTraffic`'s.
  *
- * One configuration a task, fixed beforehand on other seeds (few signs often are good for the language and ruin the
- * adder: one seed of eight had 47 % of its sums right); the baseline's learning rate is chosen on seeds of its own.
+ * One configuration a task and kind of slot state, fixed beforehand on other seeds (few signs often are good for the
+ * language and ruin the adder: one seed of eight had 47 % of its sums right; they need a state that is kept); the
+ * baseline's learning rate is chosen on seeds of its own.
  */
 export async function traffic(): Promise<Figure[]> {
   const runner = createRunner()
   try {
-    const exact: number[] = []
-    for (const seed of SEEDS) exact.push(await exactOf(runner, seed))
+    const figures: Figure[] = []
+    for (const plan of [ADDER.kept, ADDER.none]) {
+      const exact: number[] = []
+      for (const seed of SEEDS) exact.push(await exactOf(runner, plan, seed))
+      figures.push(bytesFigure("adder", adderOf(0, 1), plan), exactFigure(plan, exact))
+    }
     const letters = readLetters()
     const peak = await tunedPeak(runner, letters)
-    const losses: Losses[] = []
-    for (const seed of SEEDS) {
-      losses.push({
-        alone: await aloneLoss(runner, letters, { seed, peak }),
-        together: await togetherLoss(runner, letters, seed),
-      })
+    const alone: number[] = []
+    for (const seed of SEEDS) alone.push(await aloneLoss(runner, letters, { seed, peak }))
+    for (const plan of [LETTERS.kept, LETTERS.none]) {
+      const losses: Losses[] = []
+      for (const [i, seed] of SEEDS.entries()) {
+        losses.push({ alone: alone[i]!, together: await togetherLoss(runner, letters, plan, seed) })
+      }
+      figures.push(bytesFigure("language", lettersTraining(letters.train, 0, 1), plan), lossFigure(plan, losses, peak))
     }
-    return [
-      bytesFigure("adder", adderOf(0, 1), ADDER),
-      exactFigure(exact),
-      bytesFigure("language", lettersTraining(letters.train, 0, 1), LETTERS),
-      lossFigure(losses, peak),
-    ]
+    return figures
   } finally {
     await runner.close()
   }
@@ -66,13 +69,21 @@ const OUTER = { rate: 0.7, momentum: 0.6 }
 /** `steps` in all, `every` so many an exchange. */
 type Plan = {
   readonly compression: Compression
+  readonly slotState: SlotState
   readonly every: number
   readonly steps: number
   readonly batch: number
   readonly peak: number
 }
-const ADDER: Plan = { compression: "int4", every: 25, steps: 1_500, batch: ADDER_BATCH, peak: 3e-3 }
-const LETTERS: Plan = { compression: "sign", every: 8, steps: 3_000, batch: 32, peak: 4e-2 }
+type Plans = Readonly<Record<SlotState, Plan>>
+
+const adderPlan = { compression: "int4", every: 25, steps: 1_500, batch: ADDER_BATCH, peak: 3e-3 } as const
+const ADDER: Plans = { kept: { ...adderPlan, slotState: "kept" }, none: { ...adderPlan, slotState: "none" } }
+const lettersPlan = { steps: 3_000, batch: 32, peak: 4e-2 }
+const LETTERS: Plans = {
+  kept: { ...lettersPlan, slotState: "kept", compression: "sign", every: 8 },
+  none: { ...lettersPlan, slotState: "none", compression: "int4", every: 25 },
+}
 
 const TUNING_SEEDS = [5, 6]
 const PEAKS = [2e-2, 4e-2, 6e-2, 8e-2]
@@ -82,14 +93,14 @@ const ALONE_STEPS = 25
 type Losses = { readonly alone: number; readonly together: number }
 
 /** The share of sums that nobody trained on and that come out wholly right. */
-async function exactOf(runner: Runner, seed: number): Promise<number> {
-  const { parameters, p } = await together(runner, adderOf(seed, ADDER.batch), ADDER)
+async function exactOf(runner: Runner, plan: Plan, seed: number): Promise<number> {
+  const { parameters, p } = await together(runner, adderOf(seed, plan.batch), plan)
   const held = drawAdditions(SAMPLES.train, SAMPLES.heldOut)
   return (await exactMatches({ runner }, parameters, p, held)) / held.length
 }
 
-async function togetherLoss(runner: Runner, { train, held }: Letters, seed: number): Promise<number> {
-  const { parameters, p } = await together(runner, lettersTraining(train, seed, LETTERS.batch), LETTERS)
+async function togetherLoss(runner: Runner, { train, held }: Letters, plan: Plan, seed: number): Promise<number> {
+  const { parameters, p } = await together(runner, lettersTraining(train, seed, plan.batch), plan)
   return lettersLoss(runner, parameters, p, held)
 }
 
@@ -110,11 +121,11 @@ async function aloneLoss(
   { train, held }: Letters,
   { seed, peak }: { seed: number; peak: number },
 ): Promise<number> {
-  const training = lettersTraining(train, seed, SLOTS * LETTERS.batch)
+  const training = lettersTraining(train, seed, SLOTS * lettersPlan.batch)
   const segment = buildSegment(training, ALONE_STEPS)
-  const schedule = { peak, warmUp: WARM_UP, total: LETTERS.steps }
-  const rates = elementsOf(cosineRates(schedule, 0, LETTERS.steps)) as Float32Array
-  const segments = LETTERS.steps / ALONE_STEPS
+  const schedule = { peak, warmUp: WARM_UP, total: lettersPlan.steps }
+  const rates = elementsOf(cosineRates(schedule, 0, lettersPlan.steps)) as Float32Array
+  const segments = lettersPlan.steps / ALONE_STEPS
   const { p } = await trainAlone(
     { runner },
     { segment, model: training.model, segments, rateOf: (step) => rates[step]! },
@@ -125,11 +136,11 @@ async function aloneLoss(
 async function together(
   runner: Runner,
   training: Training,
-  { compression, every, steps, peak }: Plan,
+  { compression, slotState, every, steps, peak }: Plan,
 ): Promise<{ parameters: readonly Parameter[]; p: Tensor }> {
   const segment = buildSegment(training, every)
   const [begin] = initialState(segment, training.model)
-  const program = buildRoundProgram({ segment, begin: begin!, slots: SLOTS, compression, outer: OUTER })
+  const program = buildRoundProgram({ segment, begin: begin!, slots: SLOTS, compression, slotState, outer: OUTER })
   const runtime = createRoundRuntime({ runner }, program)
   const schedule = { peak, warmUp: WARM_UP, total: steps }
   let state = program.genesis
@@ -140,13 +151,13 @@ async function together(
   return { parameters: segment.parameters, p: await closeRun({ runner }, program, state) }
 }
 
-function nameOf(task: string, { compression, every }: Plan): string {
-  return `traffic, ${task}, ${compression} every ${every} steps, ${SLOTS} slots`
+function nameOf(task: string, { compression, slotState, every }: Plan): string {
+  return `traffic, ${task}, ${compression} every ${every} steps, ${SLOTS} slots, slot state ${slotState}`
 }
 
 function bytesFigure(task: string, training: Training, plan: Plan): Figure {
   const numbers = initialState(buildSegment(training, 1), training.model)[0]!.dims[0]!
-  const update = sentBytes(plan.compression, numbers)
+  const update = sentBytes(plan.compression, numbers, plan.slotState === "none" ? ["m", "v"] : [])
   // A slot sends its update and takes those of all others; a ring all-reduce moves 2 (n - 1) / n of the gradient each way.
   const sent = update + (SLOTS - 1) * update
   const ring = 2 * ((2 * (SLOTS - 1)) / SLOTS) * 4 * numbers * plan.every
@@ -159,12 +170,12 @@ function bytesFigure(task: string, training: Training, plan: Plan): Figure {
   }
 }
 
-function lossFigure(losses: readonly Losses[], peak: number): Figure {
+function lossFigure(plan: Plan, losses: readonly Losses[], peak: number): Figure {
   const { mean, low, high } = interval(losses.map(({ together, alone }) => together / alone))
   const average = (which: keyof Losses) => (losses.reduce((sum, one) => sum + one[which], 0) / losses.length).toFixed(4)
-  const baseline = `one worker, batch ${SLOTS * LETTERS.batch}, peak rate ${peak} of ${PEAKS.join(", ")}`
+  const baseline = `one worker, batch ${SLOTS * plan.batch}, peak rate ${peak} of ${PEAKS.join(", ")}`
   return {
-    name: `${nameOf("language", LETTERS)}: held-out loss after ${LETTERS.steps} steps`,
+    name: `${nameOf("language", plan)}: held-out loss after ${plan.steps} steps`,
     value: mean,
     unit: `times the baseline's (95 % interval ${low.toFixed(4)} to ${high.toFixed(4)}, ${SEEDS.length} seeds)`,
     against: `${baseline}: ${average("alone")} nats a letter, here ${average("together")}; goal at most 1.01`,
@@ -172,10 +183,10 @@ function lossFigure(losses: readonly Losses[], peak: number): Figure {
   }
 }
 
-function exactFigure(exact: readonly number[]): Figure {
+function exactFigure(plan: Plan, exact: readonly number[]): Figure {
   const worst = Math.min(...exact)
   return {
-    name: `${nameOf("adder", ADDER)}: exact match, worst of ${SEEDS.length} seeds`,
+    name: `${nameOf("adder", plan)}: exact match, worst of ${SEEDS.length} seeds`,
     value: worst,
     unit: "of unseen sums",
     against: "goal 0.99",
