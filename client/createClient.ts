@@ -25,7 +25,7 @@ import { type DisputeTaskDeps, type DisputeTaskParams, disputeTask } from "./dis
 import { type Watched, type WatchParams, watchJobs } from "./disputes/watchJobs.ts"
 import { clientError } from "./errors.ts"
 import { createCoordinator } from "./http/coordinator.ts"
-import { fetchResults, type TaskOutput } from "./jobs/fetchResults.ts"
+import { type FetchResultsParams, fetchResults, type TaskOutput } from "./jobs/fetchResults.ts"
 import { type FollowJobParams, followJob } from "./jobs/followJob.ts"
 import { deriveJobSalt, findPostedJob, readPostedJob } from "./jobs/jobSalt.ts"
 import { commitTasks, type JobPlan, planJob, type TaskInputs } from "./jobs/planJob.ts"
@@ -92,7 +92,7 @@ export type Client = {
   follow(jobId: bigint, options?: Omit<FollowJobParams, "jobId">): Promise<JobView>
   job(jobId: bigint): Promise<JobView>
   jobs(query?: { requester?: Address; limit?: number }): Promise<JobSummary[]>
-  results(jobId: bigint, options?: { signal?: AbortSignal }): Promise<TaskOutput[]>
+  results(jobId: bigint, options?: Pick<FetchResultsParams, "isShared" | "signal">): Promise<TaskOutput[]>
   /** Whether a job of ours runs this model on these very tasks: by its program root and its inputs' root (R1). */
   isPlanOf(jobId: bigint, work: Pick<JobRequest, "model" | "tasks">): Promise<boolean>
   /** Nothing new starts after this; what is under way is still paid (R18). */
@@ -185,10 +185,10 @@ export async function createClient(params: ClientParams): Promise<Client> {
       const query = new URLSearchParams({ limit: String(limit), ...(requester ? { requester } : {}) })
       return (await coordinator.get(`/v1/jobs?${query}`, JobListSchema)).jobs
     },
-    async results(jobId, { signal } = {}) {
+    async results(jobId, options = {}) {
       const { nonce } = await posted(jobId)
       const jobSalt = await deriveJobSalt(spender(), deployment, nonce)
-      return fetchResults(coordinator, { jobId, jobSalt, signal })
+      return fetchResults(coordinator, { ...options, jobId, jobSalt })
     },
     async isPlanOf(jobId, { model, tasks }) {
       const { terms, nonce } = await posted(jobId)

@@ -2,8 +2,18 @@ import { randomBytes } from "node:crypto"
 import type { Address, Hex, TypedDataDomain } from "viem"
 import { z } from "zod"
 import { createPieceBook, type FilePart, partsOf, piecesOf } from "#engine"
-import { ErrorBodySchema, encodePatch, hexOf, MAX_REQUEST_SECONDS, type Signer, sha256, signRequest } from "#protocol"
+import {
+  ArtifactPiecesSchema,
+  ErrorBodySchema,
+  encodePatch,
+  hexOf,
+  MAX_REQUEST_SECONDS,
+  type Signer,
+  sha256,
+  signRequest,
+} from "#protocol"
 import { ClientError, clientError } from "../errors.ts"
+import { createHeldArtifacts } from "./heldArtifacts.ts"
 
 /** Who signs requests, and for which deployment. */
 export type Identity = { readonly account: Address; readonly signer: Signer; readonly domain: TypedDataDomain }
@@ -23,25 +33,40 @@ export type Coordinator = {
   post<S extends z.ZodType>(path: string, schema: S, body: unknown, options?: CallOptions): Promise<z.output<S>>
   /** Sends what was not sent before, alone or as a tensor of another artifact. */
   putArtifact(bytes: Uint8Array, options?: CallOptions): Promise<Hex>
-  /** Checked against its hash: what a coordinator hands out is what was asked for, or an error. */
-  getArtifact(sha256: Hex, options?: CallOptions): Promise<Uint8Array>
+  /**
+   * Checked against its hash: what a coordinator hands out is what was asked for, or an error. What may share tensors
+   * with artifacts that went through here is asked for by its parts.
+   */
+  getArtifact(sha256: Hex, options?: CallOptions & { isShared?: boolean }): Promise<Uint8Array>
 }
 
 export type CallOptions = { signal?: AbortSignal; signed?: boolean }
 
-type Call = CallOptions & { method: string; path: string; body?: Uint8Array; type?: string; streamed?: boolean }
+type Call = CallOptions & {
+  method: string
+  path: string
+  body?: Uint8Array
+  type?: string
+  streamed?: boolean
+  /** `bytes=FROM-TO` */
+  range?: string
+}
 
 const TIMEOUT_MS = 60_000
 /** What is smaller is sent sooner than it is looked for. */
 const LEAST_SHARED_BYTES = 64 * 1024
-const KEPT_PIECES = 50_000
+const KEPT = { pieces: 50_000, bytes: 256 * 1024 ** 2 }
 
 export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   const base = deps.url.replace(/\/+$/, "")
-  const uploaded = createPieceBook(KEPT_PIECES)
+  const uploaded = createPieceBook(KEPT.pieces)
+  const held = createHeldArtifacts(KEPT.bytes)
 
   async function headersOf(call: Call): Promise<Record<string, string>> {
-    const headers: Record<string, string> = call.type ? { "content-type": call.type } : {}
+    const headers: Record<string, string> = {
+      ...(call.type ? { "content-type": call.type } : {}),
+      ...(call.range ? { range: call.range } : {}),
+    }
     if (!call.signed) return headers
     if (!deps.identity) throw clientError("E_NO_ACCOUNT", `${call.method} ${call.path} must be signed: give an account`)
     const { method, path } = call
@@ -80,6 +105,30 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     throw clientError("E_COORDINATOR_ANSWER", message, { cause: parsed.error })
   }
 
+  async function download(hash: Hex, options: CallOptions, range?: string): Promise<Uint8Array> {
+    const call = { signed: deps.identity !== undefined, ...options, method: "GET", path: `/v1/artifacts/${hash}` }
+    const response = await send({ ...call, ...(range ? { range } : {}) })
+    return new Uint8Array(await response.arrayBuffer())
+  }
+
+  /** Undefined where nothing of it is here, or what was put together is something else. */
+  async function putTogether(hash: Hex, options: CallOptions): Promise<Uint8Array | undefined> {
+    const call = { signed: deps.identity !== undefined, ...options, method: "GET" }
+    const { pieces } = await json({ ...call, path: `/v1/artifacts/${hash}/pieces` }, ArtifactPiecesSchema)
+    const found: Uint8Array[] = []
+    let at = 0
+    for (const { bytes, place } of held.plan(pieces) ?? []) {
+      found.push(
+        place
+          ? held.get(place.file)!.subarray(place.from, place.from + bytes)
+          : await download(hash, options, `bytes=${at}-${at + bytes - 1}`),
+      )
+      at += bytes
+    }
+    const whole = new Uint8Array(Buffer.concat(found))
+    return hexOf(sha256(whole)) === hash ? whole : undefined
+  }
+
   const patchOf = (parts: readonly FilePart[], bytes: Uint8Array) => encodePatch({ parts: [...parts] }, bytes)
 
   return {
@@ -107,15 +156,19 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
       const isPatched = parts && (await isTaken(send({ ...call, path: `${path}/patch`, body: patchOf(parts, bytes) })))
       if (!isPatched) await send({ ...call, path, body: bytes })
       uploaded.learn(hash, pieces)
+      held.keep(hash, bytes, pieces)
       return hash
     },
-    async getArtifact(hash, options) {
-      const path = `/v1/artifacts/${hash}`
-      const response = await send({ signed: deps.identity !== undefined, ...options, method: "GET", path })
-      const bytes = new Uint8Array(await response.arrayBuffer())
+    async getArtifact(hash, { isShared = false, ...options } = {}) {
+      const before = held.get(hash) ?? (isShared ? await putTogether(hash, options) : undefined)
+      const bytes = before ?? (await download(hash, options))
       const got = hexOf(sha256(bytes))
-      if (got === hash) return bytes
-      throw clientError("E_ARTIFACT_HASH", `the coordinator sent bytes with sha256 ${got} where ${hash} was asked for`)
+      if (got !== hash) {
+        const message = `the coordinator sent bytes with sha256 ${got} where ${hash} was asked for`
+        throw clientError("E_ARTIFACT_HASH", message)
+      }
+      if (isShared) held.keep(hash, bytes, piecesOf(bytes))
+      return bytes
     },
   }
 }

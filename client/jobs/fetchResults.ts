@@ -29,18 +29,20 @@ export type FetchResultsParams = {
   jobId: bigint
   /** With the job's salt each output is checked against the leaf that its worker signed. */
   jobSalt?: Hex
+  /** Outputs repeat what the job's requester knows, or has fetched before: only the rest is downloaded. */
+  isShared?: boolean
   signal?: AbortSignal
 }
 
 /** Outputs of every shard that the coordinator has. @throws E_OUTPUT_MISMATCH where bytes are not what was committed to */
 export async function fetchResults(coordinator: Coordinator, params: FetchResultsParams): Promise<TaskOutput[]> {
-  const { jobId, jobSalt, signal } = params
+  const { jobId, jobSalt, isShared = false, signal } = params
   const path = `/v1/jobs/${formatJobId(jobId)}`
   const { spec } = await coordinator.get(path, JobViewSchema, { signal })
   const { shards } = await coordinator.get(`${path}/results`, JobResultsSchema, { signed: true, signal })
   const results: TaskOutput[] = []
   for (const shard of shards) {
-    const bundle = decodeBundle(await coordinator.getArtifact(shard.outputs, { signal }))
+    const bundle = decodeBundle(await coordinator.getArtifact(shard.outputs, { isShared, signal }))
     const tensors = new Map(bundle.map(({ name, tensor }) => [name, tensor]))
     for (const leaf of shard.leaves) {
       const outputs = spec.model.outputs.map(({ name }): [string, Tensor] => {

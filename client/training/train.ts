@@ -135,7 +135,7 @@ async function settle(
   if (used < slots.length && state === "open") await closeOnce(client, jobId)
   if (counts.attested + counts.final < used) return "changed"
   if (counts.final < used) return "open"
-  const outputs = await patiently(() => client.results(jobId, signal ? { signal } : {}), signal)
+  const outputs = await fetchOutputs({ client, signal }, jobId)
   const now = slots.map((slot, i) => slot && outputs.find(({ index }) => index === i))
   if (slots.some((slot, i) => slot?.outputCommitment !== now[i]?.outputCommitment)) return "changed"
   return now.some((output) => output && output.state !== "final") ? "open" : "final"
@@ -265,7 +265,7 @@ async function gather(
   for (;;) {
     const view = await patiently(() => client.job(jobId), signal)
     if (view.counts.attested + view.counts.final > found.size) {
-      for (const output of await patiently(() => client.results(jobId, signal ? { signal } : {}), signal)) {
+      for (const output of await fetchOutputs({ client, signal }, jobId)) {
         const { index, state, batchId } = output
         const place = `${batchId}/${index}`
         if (found.has(index) || !IS_AUDITED.has(state)) continue
@@ -290,6 +290,11 @@ async function gather(
     }
     await sleep(POLL_MS, undefined, { signal })
   }
+}
+
+/** Shared tensors are in every slot's outputs, and outputs are looked at more than once: neither comes twice. */
+function fetchOutputs({ client, signal }: Asking, jobId: bigint): Promise<TaskOutput[]> {
+  return patiently(() => client.results(jobId, { isShared: true, ...(signal ? { signal } : {}) }), signal)
 }
 
 async function disputeInTime(client: Client, params: DisputeTaskParams): Promise<DisputeResult | "late"> {
