@@ -65,9 +65,37 @@ const MOST_ASIDE = 64
 /** The line is looked at as often even if nobody wakes it: another replica may have queued something. */
 const LOOK_MS = 1_000
 
+type Holders = {
+  of(job: JobContext, shard: number): Address | undefined
+  note(job: JobContext, shard: number, worker: Address): void
+}
+
+const KEPT_HOLDERS = 10_000
+
+/**
+ * Who had the shard of this number in the requester's last job with the model: where jobs go on from one another, as the
+ * rounds of a training run do, it has the shard's inputs from the job before.
+ */
+function createHolders(): Holders {
+  const known = new Map<string, Address>()
+  const key = ({ terms, spec }: JobContext, shard: number) => `${terms.requester} ${spec.model.sha256} ${shard}`
+  return {
+    of: (job, shard) => known.get(key(job, shard)),
+    note(job, shard, worker) {
+      known.delete(key(job, shard))
+      known.set(key(job, shard), worker)
+      for (const oldest of known.keys()) {
+        if (known.size <= KEPT_HOLDERS) break
+        known.delete(oldest)
+      }
+    },
+  }
+}
+
 export function createLeaseDesk(deps: LeaseDeskDeps): LeaseDesk {
   const { db, queue, contexts, book, view, params, policy, now, log } = deps
   const lines = new Map<Hex, Line>()
+  const holders = createHolders()
   let closed = false
   const timer = setInterval(() => wake(), LOOK_MS)
   timer.unref()
@@ -154,10 +182,11 @@ export function createLeaseDesk(deps: LeaseDeskDeps): LeaseDesk {
     const seats = await view.seatsOf(taken.capability)
     // R25: a commit would revert, so nobody should compute for it yet.
     const enough = seats.seats >= params.minSeats && seats.owners >= params.minOwners
-    // Whoever has the model loads nothing; among those the one who came first.
-    const order = [...ready].sort(
-      (a, b) => Number(b.models.has(job.spec.model.sha256)) - Number(a.models.has(job.spec.model.sha256)),
-    )
+    // Whoever has what the shard needs loads nothing; among those the one who came first.
+    const model = job.spec.model.sha256
+    const had = holders.of(job, taken.shard)
+    const rank = ({ worker, models }: Waiter) => 2 * Number(worker === had) + Number(models.has(model))
+    const order = [...ready].sort((a, b) => rank(b) - rank(a))
     for (const waiter of enough ? order : []) {
       const refusal = await refuseFor(waiter.worker, job)
       if (refusal) {
@@ -186,6 +215,7 @@ export function createLeaseDesk(deps: LeaseDeskDeps): LeaseDesk {
         return "stale"
       }
       book.note(waiter.worker, [])
+      holders.note(job, taken.shard, waiter.worker)
       waiter.answer(result.bundle)
       await queue.done(taken)
       deps.onGranted?.(result.bundle.count)

@@ -8,7 +8,7 @@ import {
   encodePatch,
   inputLeaf,
   isSignedBy,
-  type LeaseBundleSchema,
+  LeaseBundleSchema,
   leaseHash,
   PAIR_SCHEME,
   ReceiptSubmissionSchema,
@@ -67,6 +67,22 @@ async function pass(seconds: number): Promise<void> {
   await expireLeases(service.db, service.clock.time)
   await service.feeder.feed()
 }
+
+test("behavior: who had a shard in the requester's job before has the same one in the next, if it waits for work", async () => {
+  const [requester, first, second] = [service.account(), await readyWorker(service), await readyWorker(service)]
+  const job = { tasks: 8, shardSize: 4 }
+  await openJob(service, requester, { nonce: ++nonce, ...job })
+  const before = [await takeLease(service, first), await takeLease(service, second)]
+  const waiting = [second, first].map((worker) => askLease(service, worker, { wait: 10 }))
+  await openJob(service, requester, { nonce: ++nonce, ...job })
+  service.desk.wake()
+  const after = (await Promise.all(waiting)).map(({ body }) => LeaseBundleSchema.parse(body).lease)
+  assert.notEqual(after[0]!.jobId, before[0]!.lease.jobId)
+  assert.deepEqual(
+    [after[1]!.shard, after[0]!.shard],
+    before.map(({ lease }) => lease.shard),
+  )
+})
 
 test("behavior: what results repeat is for those who lease the job's shards to read, and outputs may take from it", async () => {
   const [requester, worker, stranger] = [service.account(), await readyWorker(service), service.account()]
