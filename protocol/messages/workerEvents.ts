@@ -20,7 +20,15 @@ export const WorkerEventSchema = z.discriminatedUnion("kind", [
   z.object({ at, kind: z.literal("leased"), jobId: JobIdSchema, shard, tasks: z.int(), expiry: z.int() }),
   z.object({ at, kind: z.literal("computed"), jobId: JobIdSchema, shard, tasks: z.int(), ms: z.number() }),
   z.object({ at, kind: z.literal("receipt"), jobId: JobIdSchema, shard, leaseHash: Bytes32Schema, units: z.int() }),
-  z.object({ at, kind: z.literal("audited"), batchId: BatchIdSchema, samples: z.int(), ms: z.number() }),
+  z.object({
+    at,
+    kind: z.literal("audited"),
+    batchId: BatchIdSchema,
+    samples: z.int(),
+    ms: z.number(),
+    /** Whose seed drew them to be audited a second time (R22). */
+    round: z.int().optional(),
+  }),
   z.object({ at, kind: z.literal("voted"), disputeId: DisputeIdSchema, phase: z.enum(["commit", "reveal"]), tx }),
   /** A move in a dispute of the game, or `outcome` at its end. */
   z.object({ at, kind: z.literal("disputed"), disputeId: DisputeIdSchema, move: z.string(), text: z.string(), tx }),

@@ -90,7 +90,7 @@ export function describeWorkerEvent(event: WorkerEvent): string {
     case "receipt":
       return `signed a receipt for shard ${event.shard}: ${formatCount(event.units, "unit")}`
     case "audited":
-      return `audited ${event.samples} samples of ${shortHex(formatBatchId(event.batchId))} in ${event.ms.toFixed(0)} ms`
+      return `audited ${event.samples} samples ${event.round === undefined ? "" : "again "}of ${shortHex(formatBatchId(event.batchId))} in ${event.ms.toFixed(0)} ms`
     case "voted":
       return `juror: ${event.phase}`
     case "proved":

@@ -8,7 +8,7 @@ import { createBatchBook, jobOfBatch } from "../../worker/chain/batches.ts"
 import { type Chain, openChain } from "../../worker/chain/chain.ts"
 import { classifier } from "../engine/support/graphs.ts"
 import { startCopier } from "./support/copier.ts"
-import { startLocalStack } from "./support/localStack.ts"
+import { freePort, startLocalStack } from "./support/localStack.ts"
 import { distinctTasks } from "./support/tasks.ts"
 
 const FEE = 10n ** 16n
@@ -59,6 +59,41 @@ test("R21, R22: a verifier that copies another's verdict loses its seat's C_v, p
   const [after] = await registry.read.stakerOf([copier.address])
   assert.equal((before - after) % cv, 0n, "C_v for each that was proved")
   assert.ok(before - after >= cv)
+  for (const { handle, events } of [worker, ...honest]) {
+    assert.ok(!events.some(({ kind }) => kind === "slashed"), "no honest one loses anything")
+    await handle.stop()
+  }
+})
+
+test("R18, R22: verdicts on a batch that a worker committed for itself are given again as well, and a copied one is found", async (t) => {
+  const env = { ASSAY_LEASE_SECONDS: "15", ASSAY_BATCH_MAX_AGE_SECONDS: "86400" }
+  const { client, startWorker, silenceCoordinator, ready, until } = await startLocalStack(t, env)
+  const worker = startWorker({ publicUrl: `http://127.0.0.1:${await freePort()}`, selfCommitMargin: 5 })
+  const honest = [1, 2].map(() => startWorker({ verifyOnly: true, seats: 6 }))
+  const copier = await startCopier(
+    { ...worker.options, accountKey: generatePrivateKey(), sessionKey: generatePrivateKey() },
+    { seats: 12, author: honest[0]!.address },
+  )
+  t.after(() => copier.stop())
+  await ready()
+  await until("both honest verifiers are staked", async () => {
+    const { capabilities } = await client.info()
+    return capabilities.some(({ seats }) => seats >= 24)
+  })
+  const tasks = distinctTasks(192)
+  await client.post({ model: classifier(), tasks, shardSize: 16, fee: FEE, auditRate: 10_000 })
+  await until("a lease", () => worker.events.some(({ kind }) => kind === "leased"))
+  await silenceCoordinator()
+  const heard = () => honest.flatMap(({ events }) => events)
+  await until(
+    "verdicts are given again",
+    () => heard().some((event) => event.kind === "audited" && event.round !== undefined),
+    180,
+  )
+  await until("a false digest is proved", () => heard().some(({ kind }) => kind === "proved"))
+  for (const event of heard()) {
+    if (event.kind === "proved") assert.ok(isAddressEqual(event.verifier, copier.address))
+  }
   for (const { handle, events } of [worker, ...honest]) {
     assert.ok(!events.some(({ kind }) => kind === "slashed"), "no honest one loses anything")
     await handle.stop()

@@ -1,4 +1,4 @@
-import { type Address, type Hex, isAddressEqual, zeroAddress, zeroHash } from "viem"
+import { type Address, isAddressEqual, zeroAddress } from "viem"
 import type { ShardResult } from "#engine"
 import {
   type Attestation,
@@ -11,11 +11,8 @@ import {
   type DigestOpening,
   digestBytes,
   digestList,
-  isReaudited,
   parseVerifiers,
   placeOf,
-  reauditors,
-  reauditSeats,
   SILENT_VERDICT,
   type SignedVerdict,
   type Terms,
@@ -26,7 +23,6 @@ import {
 import { isTransient } from "../api/peer.ts"
 import { getBatchData, submitVerdicts } from "../api/routes.ts"
 import { jobOfBatch } from "../chain/batches.ts"
-import type { Chain } from "../chain/chain.ts"
 import { refusedWith } from "../chain/sender.ts"
 import { codeOf, textOf, workerError } from "../errors.ts"
 import { retry } from "../support/retry.ts"
@@ -34,6 +30,7 @@ import { checkProgram, checkSample, checkTaskInput } from "./checkAudit.ts"
 import { type AuditDeps, computeVerdicts } from "./computeVerdicts.ts"
 import { postMismatch } from "./defendVerdicts.ts"
 import { type Draw, readDraw } from "./draw.ts"
+import { roundSeed, secondDraw } from "./secondDraw.ts"
 
 /** What a second audit has found against the first verdict, or against the leaf. */
 type Finding =
@@ -80,7 +77,7 @@ export async function giveSecondVerdicts(
     maxMs: 5000,
     retryable: isTransient,
   })
-  events.emit({ kind: "audited", batchId, samples: answer.stored, ms: performance.now() - startedAt })
+  events.emit({ kind: "audited", batchId, samples: answer.stored, ms: performance.now() - startedAt, round })
   for (const { sample, code } of answer.refused) {
     events.emit({ kind: "refused", code, text: `the second verdict on sample ${sample} was refused` })
   }
@@ -117,9 +114,10 @@ async function checkSecond(
   const { seed } = attestation
   const [draw, secondSeed, data] = await Promise.all([
     readDraw(chain, { batch, terms, seed }),
-    readRoundSeed(chain, round),
+    roundSeed(chain, round),
     getBatchData(peer, batchId, signal),
   ])
+  if (!secondSeed) throw refuse(`round ${round} has no seed`)
   const firsts = [...data.verdicts].sort((one, other) => one.sample - other.sample)
   const verdicts = buildVerdictTree(
     firsts.map(({ verdict }) => (verdict ? { ...verdict, verdictHash: verdictHash(verdict) } : SILENT_VERDICT)),
@@ -127,37 +125,18 @@ async function checkSecond(
   if (firsts.length !== draw.positions.length || verdicts.root !== attestation.verdictRoot) {
     throw refuse("the verdicts are not those that were attested (R24)")
   }
-  const { capability } = terms
-  const seats = Number(await chain.registry.read.seatCountAt([capability, batch.commitBlock]))
-  const { reauditRate } = chain.deployment.params
+  const again = secondDraw(chain, { batch, terms, draw }, secondSeed)
   for (const given of samples) {
     checkSample(draw, given)
     checkTaskInput(terms, given)
     const { sample } = given
     const first = firsts[sample]?.verdict
-    const about = { seed: secondSeed, batchId, sample }
-    const drawn = first !== undefined && isReaudited({ ...about, reauditRate })
-    const numbers = drawn ? reauditSeats(about, seats) : []
-    const owners = await Promise.all(
-      numbers.map((seat) => chain.registry.read.seatOwnerAt([capability, BigInt(seat), batch.commitBlock])),
-    )
-    const executor = draw.rangeOf(sample).worker
-    if (
-      !first ||
-      !reauditors({ owners, executor, first: first.verifier }).some((one) => isAddressEqual(one, account))
-    ) {
+    const auditors = first ? await again.auditorsOf(sample, first.verifier) : []
+    if (!auditors.some((one) => isAddressEqual(one, account))) {
       throw refuse(`round ${round} did not draw this account for sample ${sample} (R22)`)
     }
   }
   return { batch, terms, attestation, data: { ...data, verdicts: firsts }, draw, verdicts }
-}
-
-async function readRoundSeed(chain: Chain, round: number): Promise<Hex> {
-  const { blockNumber, seed } = await chain.jury.read.roundOf([BigInt(round)])
-  if (seed !== zeroHash) return seed
-  const found = await chain.beacon.read.seed([blockNumber])
-  if (found === zeroHash) throw refuse(`round ${round} has no seed`)
-  return found
 }
 
 type LookParams = { attested: Attested; index: number; result: ShardResult; verdict: Verdict }

@@ -25,7 +25,8 @@ import type { Parts } from "./parts.ts"
 export async function watchLoop(parts: Parts, signal: AbortSignal): Promise<void> {
   const { chain, events, clock, folder, batches, account, config } = parts
   const own = await openOwnBatches(join(folder, "self"))
-  const deps: ConcludeDeps & Parts = { ...parts, own, grants: createGrants(), draws: new Map() }
+  const memories = { draws: new Map(), secondDraws: new Map(), givenAgain: new Set<string>() }
+  const deps: ConcludeDeps & Parts = { ...parts, ...memories, own, grants: createGrants() }
   const server = config.publicUrl ? await serveOwnBatches(deps, listenAt(config.publicUrl, config.listen)) : undefined
   const juror = createJuror({ ...deps, signal })
   const audits = createOwnBatchAudits(deps, signal)

@@ -3,6 +3,7 @@ import { decodeBundle, encodeBundle, parseBundleName } from "#engine"
 import { type AuditBundle, type AuditSample, placeOf, recoverSigner, type SignedVerdict } from "#protocol"
 import type { ArtifactCache } from "../artifacts/cache.ts"
 import { type Draw, readDraw, readSeed } from "../audits/draw.ts"
+import { attestedAt, roundAfter, roundSeed, type SecondDraw, secondDraw } from "../audits/secondDraw.ts"
 import type { BatchBook } from "../chain/batches.ts"
 import type { Chain } from "../chain/chain.ts"
 import { workerError } from "../errors.ts"
@@ -22,6 +23,10 @@ export type OwnAuditDeps = {
   grants: Grants
   /** Remembers draws: the panel of a batch never changes. */
   draws: Map<bigint, Draw>
+  /** Who is to give verdicts again (R22), by batch. */
+  secondDraws: Map<bigint, { round: number; draw: SecondDraw }>
+  /** Second verdicts that came, of no use to this committer: its verifiers are paid by the first. */
+  givenAgain: Set<string>
   now: () => bigint
 }
 
@@ -57,17 +62,58 @@ export async function drawOf(deps: OwnAuditDeps, { batchId, batch }: OwnBatch): 
   return draw
 }
 
-/** What a drawn verifier is asked: its samples that have no verdict yet, without our answers (R21). */
+/** What a drawn verifier is asked: its samples that have no verdict yet, or are due a second one, without our answers (R21). */
 export async function nextOwnAudit(deps: OwnAuditDeps, account: Address): Promise<AuditBundle | undefined> {
   for (const own of deps.own.all()) {
-    if (own.attestation) continue
     const draw = await drawOf(deps, own)
     if (!draw) continue
+    if (own.attestation) {
+      const again = await samplesAgain(deps, { own, draw, account })
+      if (again)
+        return { ...(await auditBundle(deps, { own, draw, account, samples: again.samples })), round: again.round }
+      continue
+    }
     const open = await openSamples(draw, own, account)
     if (open.length > 0) return await auditBundle(deps, { own, draw, samples: open, account })
   }
   return undefined
 }
+
+type AgainParams = { own: OwnBatch; draw: Draw; account: Address }
+
+/** R22: the verdicts of an attested batch that a second seed wants from this account as well. */
+async function samplesAgain(
+  deps: OwnAuditDeps,
+  { own, draw, account }: AgainParams,
+): Promise<{ round: number; samples: number[] } | undefined> {
+  const again = await secondDrawOf(deps, own, draw)
+  if (!again) return undefined
+  const samples: number[] = []
+  for (const { verdict } of own.verdicts) {
+    const { sample } = verdict
+    if (deps.givenAgain.has(againKey(own.batchId, sample, account))) continue
+    const auditors = await again.draw.auditorsOf(sample, verdict.verifier)
+    if (auditors.some((one) => isAddressEqual(one, account))) samples.push(sample)
+  }
+  return samples.length > 0 ? { round: again.round, samples: samples.sort((a, b) => a - b) } : undefined
+}
+
+/** Undefined while no round has a seed. */
+async function secondDrawOf(deps: OwnAuditDeps, { batchId, batch }: OwnBatch, draw: Draw) {
+  const known = deps.secondDraws.get(batchId)
+  if (known) return known
+  const { chain } = deps
+  const attested = await attestedAt(chain, batchId)
+  const round = attested && (await roundAfter(chain, attested.block))
+  const seed = round === undefined ? undefined : await roundSeed(chain, round)
+  const terms = recordsOf(deps, batchId)[0]?.bundle.terms
+  if (round === undefined || !seed || !terms) return undefined
+  const found = { round, draw: secondDraw(chain, { batch, terms, draw }, seed) }
+  deps.secondDraws.set(batchId, found)
+  return found
+}
+
+const againKey = (batchId: bigint, sample: number, account: Address) => `${batchId} ${sample} ${account.toLowerCase()}`
 
 async function openSamples(draw: Draw, { verdicts }: OwnBatch, account: Address): Promise<number[]> {
   const answered = new Set(verdicts.map(({ verdict }) => verdict.sample))
@@ -143,8 +189,13 @@ export async function keepVerdict(
   const own = batches.get(batchId)
   const draw = own && (await drawOf(deps, own))
   if (!own || !draw) return "E_BATCH_UNKNOWN"
-  if (own.attestation) return "E_VERDICT_LATE"
   const { verdict, signature } = signed
+  if (own.attestation) {
+    const again = await samplesAgain(deps, { own, draw, account })
+    if (!again?.samples.includes(verdict.sample)) return "E_VERDICT_LATE"
+    deps.givenAgain.add(againKey(batchId, verdict.sample, account))
+    return undefined
+  }
   const { sample, position, verifier, units } = verdict
   if (verdict.batchId !== batchId || draw.positions[sample] !== position) return "E_VERDICT_POSITION"
   const candidates = await draw.candidatesOf(sample)

@@ -6,9 +6,11 @@ import type { WorkerOptions } from "#worker"
 import { createPeer } from "../../../worker/api/peer.ts"
 import { getInfo } from "../../../worker/api/routes.ts"
 import { auditLoop } from "../../../worker/audits/loop.ts"
+import { createOwnBatchAudits } from "../../../worker/audits/ownBatchAudits.ts"
 import { createBatchBook } from "../../../worker/chain/batches.ts"
 import { openChain } from "../../../worker/chain/chain.ts"
 import { createSender } from "../../../worker/chain/sender.ts"
+import { watchChain } from "../../../worker/chain/watch.ts"
 import { createEvents } from "../../../worker/events.ts"
 import { createHasher, type Hasher } from "../../../worker/hashing/hasher.ts"
 import { join as joinNetwork } from "../../../worker/join/join.ts"
@@ -76,7 +78,22 @@ export async function startCopier(
     verdictStand: { given: async () => {} },
   }
   const { signal } = stopping
-  const running = auditLoop(deps, { stopping: signal, aborting: signal, cachedModels: () => [] })
+  const own = createOwnBatchAudits(
+    { ...deps, peerOf: (url) => createPeer({ url, account: account.address, signer, domain, now }) },
+    signal,
+  )
+  const watching = watchChain(chain, {
+    cursorPath: join(folder, "cursor"),
+    signal,
+    onEvent: async (event) => {
+      deps.batches.note(event)
+      own.note(event)
+    },
+    onHead: async () => {},
+    onError: () => {},
+  })
+  const auditing = auditLoop(deps, { stopping: signal, aborting: signal, cachedModels: () => [] })
+  const running = Promise.all([watching, auditing])
   return {
     address: account.address,
     async stop() {
