@@ -1,4 +1,7 @@
-import { type Readable, Transform, type TransformCallback } from "node:stream"
+import { createReadStream } from "node:fs"
+import type { Readable } from "node:stream"
+import type { Hex } from "viem"
+import type { ArtifactStore } from "./artifactStore.ts"
 
 export type ByteRange = { readonly from: number; readonly to: number }
 
@@ -10,21 +13,14 @@ export function parseByteRange(header: string | undefined, size: number): ByteRa
   return from <= to && to < size ? { from, to } : undefined
 }
 
-/** A part of a stream that is read to its end: one that fails at its end, for its hash is wrong, fails the part as well. */
-export function sliceOf(source: Readable, { from, to }: ByteRange): Readable {
-  let at = 0
-  let held: Buffer | undefined
-  const slice = new Transform({
-    transform(chunk: Buffer, _encoding, done: TransformCallback) {
-      const part = chunk.subarray(Math.max(0, from - at), Math.max(0, to + 1 - at))
-      at += chunk.byteLength
-      if (part.byteLength === 0) return done()
-      const ready = held
-      held = part
-      done(null, ready)
-    },
-    flush: (done: TransformCallback) => done(null, held),
-  })
-  source.once("error", (error) => slice.destroy(error))
-  return source.pipe(slice)
+/**
+ * A part of an artifact, and nothing else is read: a peer that asks for many bytes costs many, not one that asks often.
+ * No hash is checked here, for a part has none: whoever puts a whole together of it holds that against its hash.
+ */
+export async function readRange(
+  artifacts: Pick<ArtifactStore, "file">,
+  sha256: Hex,
+  { from, to }: ByteRange,
+): Promise<Readable> {
+  return createReadStream(await artifacts.file(sha256), { start: from, end: to })
 }

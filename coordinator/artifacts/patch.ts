@@ -3,18 +3,18 @@ import type { Hex } from "viem"
 import { type ArtifactPatch, ArtifactPatchSchema } from "#protocol"
 import { refuse } from "../errors.ts"
 import type { ArtifactStore } from "./artifactStore.ts"
-import { sliceOf } from "./byteRange.ts"
+import { readRange } from "./byteRange.ts"
 
 export type OpenPatchParams = {
   readonly body: Readable
-  readonly artifacts: Pick<ArtifactStore, "stream">
+  readonly artifacts: Pick<ArtifactStore, "size" | "file">
   /** What the sender may not read it may not have others build on either. */
   readonly mayRead: (sha256: Hex) => Promise<boolean>
   readonly maxBytes: number
 }
 
 const MAX_HEAD_BYTES = 8 * 1024 * 1024
-/** Each is looked up, and read from its beginning to its end. */
+/** Each is looked up, and fetched where artifacts are in a bucket. */
 const MAX_FILES = 16
 
 /** The bytes that a patch makes, and how many; their hash is for whoever stores them to check. */
@@ -27,10 +27,17 @@ export async function openPatch(params: OpenPatchParams): Promise<{ bytes: numbe
   }
   const files = new Set(patch.parts.flatMap(({ place }) => (place ? [place.file] : [])))
   if (files.size > MAX_FILES) throw refuse("E_BAD_REQUEST", `a patch may take from ${MAX_FILES} artifacts`)
+  const sizes = new Map<Hex, number>()
   for (const file of files) {
-    if (!(await params.mayRead(file))) {
+    const size = (await params.mayRead(file)) ? await params.artifacts.size(file) : undefined
+    if (size === undefined) {
       throw refuse("E_ARTIFACT_UNKNOWN", "there is no such artifact that this account may read", { sha256: file })
     }
+    sizes.set(file, size)
+  }
+  for (const { bytes, place } of patch.parts) {
+    if (!place || place.from + bytes <= sizes.get(place.file)!) continue
+    throw refuse("E_BAD_REQUEST", `the artifact ${place.file} has ${sizes.get(place.file)} bytes, the patch wants more`)
   }
   return { bytes, source: Readable.from(assemble(params, patch, reader)) }
 }
@@ -41,12 +48,7 @@ async function* assemble({ artifacts }: OpenPatchParams, { parts }: ArtifactPatc
       yield* reader.pass(bytes)
       continue
     }
-    const { bytes: size, stream } = await artifacts.stream(place.file)
-    if (place.from + bytes > size) {
-      stream.destroy()
-      throw refuse("E_BAD_REQUEST", `the artifact ${place.file} has ${size} bytes, the patch wants more`)
-    }
-    yield* sliceOf(stream, { from: place.from, to: place.from + bytes - 1 })
+    yield* await readRange(artifacts, place.file, { from: place.from, to: place.from + bytes - 1 })
   }
   await reader.end()
 }

@@ -6,7 +6,7 @@ import { z } from "zod"
 import { ArtifactPiecesSchema, REQUEST_HEADERS, Sha256Schema } from "#protocol"
 import { mayRead, registerArtifact } from "../../artifacts/access.ts"
 import type { ArtifactStore } from "../../artifacts/artifactStore.ts"
-import { parseByteRange, sliceOf } from "../../artifacts/byteRange.ts"
+import { parseByteRange, readRange } from "../../artifacts/byteRange.ts"
 import { openPatch } from "../../artifacts/patch.ts"
 import { createPieces } from "../../artifacts/pieces.ts"
 import type { Limits } from "../../config.ts"
@@ -111,16 +111,18 @@ export function artifactRoutes(app: App, auth: Auth, deps: ArtifactRoutesDeps): 
     async (request, reply) => {
       const { sha256 } = request.params
       await assertReadable(request, sha256)
-      const { bytes, stream } = await artifacts.stream(sha256)
-      const range = parseByteRange(request.headers.range, bytes)
-      if (range) reply.code(206).header("content-range", `bytes ${range.from}-${range.to}/${bytes}`)
-      const sent = range ? range.to - range.from + 1 : bytes
-      metrics.artifactBytes.inc({ way: "out" }, sent)
+      const size = await artifacts.size(sha256)
+      const range = parseByteRange(request.headers.range, size ?? 0)
+      if (range) reply.code(206).header("content-range", `bytes ${range.from}-${range.to}/${size}`)
+      const { bytes, stream } = range
+        ? { bytes: range.to - range.from + 1, stream: await readRange(artifacts, sha256, range) }
+        : await artifacts.stream(sha256)
+      metrics.artifactBytes.inc({ way: "out" }, bytes)
       return reply
-        .header("content-length", sent)
+        .header("content-length", bytes)
         .header("cache-control", "private, max-age=31536000, immutable")
         .type("application/octet-stream")
-        .send(range ? sliceOf(stream, range) : stream)
+        .send(stream)
     },
   )
 
