@@ -157,7 +157,7 @@ function nameOf(task: string, { compression, slotState, every }: Plan): string {
 
 function bytesFigure(task: string, training: Training, plan: Plan): Figure {
   const numbers = initialState(buildSegment(training, 1), training.model)[0]!.dims[0]!
-  const update = sentBytes(plan.compression, numbers, plan.slotState === "none" ? ["m", "v"] : [])
+  const update = sentBytes(plan.compression, numbers, plan.slotState === "none" ? ["v"] : [])
   // A slot sends its update and takes those of all others; a ring all-reduce moves 2 (n - 1) / n of the gradient each way.
   const sent = update + (SLOTS - 1) * update
   const ring = 2 * ((2 * (SLOTS - 1)) / SLOTS) * 4 * numbers * plan.every

@@ -14,9 +14,8 @@ export const COMPRESSIONS = ["int4", "sign", "dct"] as const
 export type Compression = (typeof COMPRESSIONS)[number]
 
 /**
- * How a moment becomes few bits, where slots keep none of their own and begin each round with the mean of what all sent.
- * A mean of gradients has signs and goes as `int4`. A mean of squares spans many magnitudes and is divided by: `root4`
- * has sixteen levels, none of them 0, of the fourth root.
+ * Second moments, where slots keep none of their own and begin each round with the mean of what all sent: a mean of
+ * squares spans many magnitudes and is divided by, so `root4` has sixteen levels, none of them 0, of the fourth root.
  */
 export type Coding = Compression | "root4"
 

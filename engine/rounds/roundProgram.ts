@@ -27,8 +27,8 @@ export type RoundProgramParams = {
 
 /**
  * What a slot has of its own from round to round besides its place in the data. `kept`: its moments and the rest of
- * error feedback, full numbers that travel with its task. `none`: what was not sent is lost, and a slot begins with the
- * mean of all slots' moments, which are sent in few bits like updates.
+ * error feedback, full numbers that travel with its task. `none`: what was not sent is lost; a slot begins with first
+ * moments of 0 and with the mean of all slots' second moments, which are sent in few bits like updates.
  */
 export const SLOT_STATES = ["kept", "none"] as const
 export type SlotState = (typeof SLOT_STATES)[number]
@@ -50,8 +50,11 @@ export type RoundProgram = {
 
 const SHARED = ["parameters", "momentum"]
 const SCHEDULED = ["weights", "slot", "rates"]
-/** Moments of the optimizers (`engine/train/optimizers.ts`), each with what codes it where slots keep none. */
-const MOMENT_CODING: Readonly<Record<string, Coding>> = { m: "int4", v: "root4" }
+/**
+ * Moments of the optimizers (`engine/train/optimizers.ts`) that are sent where slots keep none, each with what codes it.
+ * First moments begin anew: with their mean one seed of eight of the adder was ruined (`docs/decisions/0019`).
+ */
+const MOMENT_CODING: Readonly<Record<string, Coding>> = { v: "root4" }
 
 /** Names of what is sent of an update, or of a moment. */
 const sentNames = (moment?: string) =>
@@ -90,16 +93,22 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
   const g = createNodes("round")
   // What goes through a slot's steps beside p, which is made of what is shared: its moments and its place in the data.
   const carried = segment.state.filter(({ name }) => name !== "p" && name !== "slot")
-  const sent = slotState === "none" ? carried.filter(({ name }) => name in MOMENT_CODING) : []
-  const own = carried.filter((value) => !sent.includes(value))
+  const moments = slotState === "none" ? carried.filter(({ dtype }) => dtype === "float32") : []
+  const sent = moments.filter(({ name }) => name in MOMENT_CODING)
+  const own = carried.filter((value) => !moments.includes(value))
   const whole = { size, chunks }
 
   const shared = nextShared(g, params, chunks)
   const p = flat(g, shared.parameters, whole)
-  const means = sent.map(({ name }) => [name, flat(g, meanMoment(g, params, { moment: name, chunks }), whole)])
+  const begun = moments.map((moment) => {
+    const { name } = moment
+    // Zeros, without a constant of their size.
+    if (!sent.includes(moment)) return [name, g.op("Sub", [p, p])]
+    return [name, flat(g, meanMoment(g, params, { moment: name, chunks }), whole)]
+  })
   const through = [...own, ...segment.fed].map(({ name }) => name)
   const same = Object.fromEntries([...through, "slot", "rates"].map((name) => [name, name]))
-  const inner = inline(segment.bytes, "segment", { ...same, p, ...Object.fromEntries(means) })
+  const inner = inline(segment.bytes, "segment", { ...same, p, ...Object.fromEntries(begun) })
   const ended = padded(g, inner.outputs[nextOf("p")]!, whole)
 
   const moved = g.op("Sub", [shared.parameters, ended])
@@ -119,14 +128,14 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
   const square = (name: string): ValueSpec => ({ name, dtype: "float32", dims: [chunks, CHUNK] })
   const steps: ValueSpec = { name: "losses", dtype: "float32", dims: [segment.steps] }
   const residual = slotState === "kept" ? [square("residual")] : []
-  const moments = sent.map(({ name }) => name)
+  const sentMoments = sent.map(({ name }) => name)
   const model = writeModel({
     name: "round",
     nodes: inOrder([...g.nodes, ...inner.nodes]),
     initializers: { ...g.initializers, ...inner.initializers },
     inputs: [
       ...sharedInputs(params, chunks),
-      ...gatheredMoments(moments, chunks, [slots]),
+      ...gatheredMoments(sentMoments, chunks, [slots]),
       ...residual,
       ...own,
       { name: "slot", dtype: "int64", dims: [1] },
@@ -138,7 +147,7 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
         square("parameters"),
         square("momentum"),
         ...sentValues(compression, chunks, sentNames()),
-        ...gatheredMoments(moments, chunks),
+        ...gatheredMoments(sentMoments, chunks),
         ...residual,
         ...own,
       ].map((value) => ({ ...value, name: nextOf(value.name) })),
@@ -149,7 +158,7 @@ export function buildRoundProgram(params: RoundProgramParams): RoundProgram {
     model,
     closing: closingProgram(params, chunks),
     ports: roundPorts(model),
-    genesis: genesis(params, { chunks, moments, own: [...residual, ...own] }),
+    genesis: genesis(params, { chunks, moments: sentMoments, own: [...residual, ...own] }),
     slots,
     steps: segment.steps,
     parameters: size,
