@@ -64,7 +64,7 @@ const TrainConfigSchema = z.strictObject({
   /** Rises linearly, then falls along half a cosine to 0 at the last step. */
   rate: z.strictObject({ peak: z.number().positive(), warmUp: z.int().min(0).default(0) }),
   compression: z.enum(COMPRESSIONS).default("int4"),
-  /** What a slot has of its own from round to round: `none` moves six times less through the market. */
+  /** What a slot has of its own from round to round: `none` moves less than a third through the market. */
   slotState: z.enum(SLOT_STATES).default("kept"),
   outer: z
     .strictObject({
