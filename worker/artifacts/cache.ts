@@ -81,7 +81,6 @@ export async function openArtifactCache({
     sizes.delete(sha256)
     sizes.set(sha256, size)
     checked.add(sha256)
-    if (size >= LEAST_SHARED_BYTES) await pieces.learn(sha256, pathOf(sha256))
     let excess = total() - limitBytes
     for (const [candidate, bytes] of [...sizes]) {
       if (excess <= 0) break
@@ -89,6 +88,10 @@ export async function openArtifactCache({
       await drop(candidate)
       excess -= bytes
     }
+  }
+
+  async function learn(sha256: Hex, size: number): Promise<void> {
+    if (size >= LEAST_SHARED_BYTES) await pieces.learn(sha256, pathOf(sha256))
   }
 
   async function isSound(sha256: Hex): Promise<boolean> {
@@ -123,6 +126,7 @@ export async function openArtifactCache({
       const size = parts ? await receive(parts, into).catch((error) => ifNotPutTogether(error, whole)) : await whole()
       await rename(temporary, path)
       await admit(sha256, size)
+      if (params.shared) await learn(sha256, size)
     } catch (error) {
       await rm(temporary, { force: true })
       throw diskError(error)
@@ -161,6 +165,7 @@ export async function openArtifactCache({
           throw diskError(error)
         })
         await admit(sha256, bytes.byteLength)
+        await learn(sha256, bytes.byteLength)
       }
       return sha256
     },
