@@ -71,7 +71,7 @@ async function timeToLoss(runner: Runner, { workers, steps }: { workers: number;
   const program = buildRoundProgram({ segment, begin: begin!, slots: workers, compression: "int4", outer })
   const runtime = createRoundRuntime({ runner }, program)
   const held = drawAdditions(SAMPLES.train, HELD_OUT)
-  const update = sentBytes("int4", begin!.dims[0]!)
+  const update = sentBytes(program)
   const exchange = createExchange(workers, update)
   let state = program.genesis
   let computing = 0

@@ -136,11 +136,10 @@ async function aloneLoss(
 async function together(
   runner: Runner,
   training: Training,
-  { compression, slotState, every, steps, peak }: Plan,
+  plan: Plan,
 ): Promise<{ parameters: readonly Parameter[]; p: Tensor }> {
-  const segment = buildSegment(training, every)
-  const [begin] = initialState(segment, training.model)
-  const program = buildRoundProgram({ segment, begin: begin!, slots: SLOTS, compression, slotState, outer: OUTER })
+  const { every, steps, peak } = plan
+  const { segment, program } = programOf(training, plan)
   const runtime = createRoundRuntime({ runner }, program)
   const schedule = { peak, warmUp: WARM_UP, total: steps }
   let state = program.genesis
@@ -151,16 +150,23 @@ async function together(
   return { parameters: segment.parameters, p: await closeRun({ runner }, program, state) }
 }
 
+function programOf(training: Training, { compression, slotState, every }: Plan) {
+  const segment = buildSegment(training, every)
+  const [begin] = initialState(segment, training.model)
+  const program = buildRoundProgram({ segment, begin: begin!, slots: SLOTS, compression, slotState, outer: OUTER })
+  return { segment, program }
+}
+
 function nameOf(task: string, { compression, slotState, every }: Plan): string {
   return `traffic, ${task}, ${compression} every ${every} steps, ${SLOTS} slots, slot state ${slotState}`
 }
 
 function bytesFigure(task: string, training: Training, plan: Plan): Figure {
-  const numbers = initialState(buildSegment(training, 1), training.model)[0]!.dims[0]!
-  const update = sentBytes(plan.compression, numbers, plan.slotState === "none" ? ["v"] : [])
+  const { program } = programOf(training, plan)
+  const update = sentBytes(program)
   // A slot sends its update and takes those of all others; a ring all-reduce moves 2 (n - 1) / n of the gradient each way.
   const sent = update + (SLOTS - 1) * update
-  const ring = 2 * ((2 * (SLOTS - 1)) / SLOTS) * 4 * numbers * plan.every
+  const ring = 2 * ((2 * (SLOTS - 1)) / SLOTS) * 4 * program.parameters * plan.every
   return {
     name: nameOf(task, plan),
     value: sent,

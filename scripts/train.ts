@@ -14,7 +14,7 @@ import {
   train,
   trainedModel,
 } from "#client"
-import { createRunner, type RoundProgram, stateCommitment, trainAlone, withParameters } from "#engine"
+import { createRunner, sentBytes, stateCommitment, trainAlone, withParameters } from "#engine"
 import { formatAmount, formatCount, formatJobId } from "#protocol"
 import { isLocal } from "./shared/accounts.ts"
 import { action, type Context } from "./shared/action.ts"
@@ -183,10 +183,6 @@ function progressOf(
 }
 
 /** What a slot's update takes up, besides the state that travels with its task. */
-function sentBytes({ genesis, slots }: RoundProgram): number {
-  return Object.values(genesis.gathered).reduce((sum, { data }) => sum + data.byteLength, 0) / slots
-}
-
 function kilobytes(bytes: number): string {
   return `${(bytes / 1000).toFixed(1)} kB`
 }

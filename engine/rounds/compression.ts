@@ -33,11 +33,6 @@ export function codeShapes(compression: Coding, chunks: number): { codes: number
   return { codes: [chunks, CODE_BYTES[compression]], scales: [chunks, 1] }
 }
 
-/** Bytes of one update. */
-export function codeBytes(compression: Coding, chunks: number): number {
-  return chunks * (CODE_BYTES[compression] + 4)
-}
-
 /** Values by name: `x` float32 [chunks, 128] becomes `codes` and `scales` as `codeShapes` says. */
 export function compress(g: Nodes, compression: Coding, x: string): { codes: string; scales: string } {
   return COMPRESS[compression](g, x)

@@ -7,7 +7,7 @@ import { elementsOf, floats, int64s, newElements, tensorOf } from "../program/el
 import type { Segment } from "../train/buildStep.ts"
 import { type Feed, isFedName } from "../train/dataShards.ts"
 import { aggregate, average, type OuterOptimizer } from "./aggregate.ts"
-import { CHUNK, type Coding, type Compression, codeBytes, codeShapes, compress, decompress } from "./compression.ts"
+import { CHUNK, type Coding, type Compression, codeShapes, compress, decompress } from "./compression.ts"
 import { createNodes, type Nodes } from "./nodes.ts"
 import { inputsOf, nextOf, type RoundPorts, type RoundState, type Tensors } from "./roundState.ts"
 
@@ -72,11 +72,9 @@ export function roundPorts(model: Uint8Array): RoundPorts {
   }
 }
 
-/** Bytes that a slot sends to all others in a round of so many numbers. */
-export function sentBytes(compression: Compression, numbers: number, moments: readonly string[] = []): number {
-  const chunks = Math.ceil(numbers / CHUNK)
-  const codings = [compression, ...moments.map((moment) => MOMENT_CODING[moment]!)]
-  return codings.reduce((sum, coding) => sum + codeBytes(coding, chunks), 0)
+/** Bytes that a slot sends to all others in a round. */
+export function sentBytes({ genesis, slots }: Pick<RoundProgram, "genesis" | "slots">): number {
+  return Object.values(genesis.gathered).reduce((sum, { data }) => sum + data.length, 0) / slots
 }
 
 /**
