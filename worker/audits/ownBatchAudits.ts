@@ -78,14 +78,21 @@ async function drawOf({ chain, batches }: OwnBatchAuditsDeps, { batchId, batch }
 
 /** The committer may be slow, restarting, or done with our samples: it is asked again until the batch moves on. */
 async function auditOnce(deps: Deps, signal: AbortSignal): Promise<boolean> {
-  try {
+  const given = await attempt(deps, signal, async () => {
     const bundle = await askForAudit(deps.peer, { wait: 0, cachedModels: [], signal })
     if (bundle) await giveVerdicts(deps, bundle, signal)
     return bundle !== undefined
+  })
+  return given === true
+}
+
+/** Undefined where it fails, which is told. */
+async function attempt<T>({ events, peer }: Deps, signal: AbortSignal, ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask()
   } catch (error) {
-    if (!signal.aborted)
-      deps.events.wait("audit", "refused", codeOf(error), `an audit at ${deps.peer.url}: ${textOf(error)}`)
-    return false
+    if (!signal.aborted) events.wait("audit", "refused", codeOf(error), `an audit at ${peer.url}: ${textOf(error)}`)
+    return undefined
   }
 }
 
@@ -105,8 +112,8 @@ async function giveAgain(deps: Deps, { committed, asked }: GiveAgainParams, sign
     if (round === undefined && asked && Number(deps.now()) >= startAt) await startRound(deps)
     const seed = round === undefined ? undefined : await roundSeed(deps.chain, round)
     if (round !== undefined && seed) {
-      again ??= await isDrawnAgain(deps, committed, { seed, signal })
-      if (!again || (await auditOnce(deps, signal))) return
+      again ??= await attempt(deps, signal, () => isDrawnAgain(deps, committed, { seed, signal }))
+      if (again === false || (again && (await auditOnce(deps, signal)))) return
     }
     await pause(paceMs, signal)
   }
