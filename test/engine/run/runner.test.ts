@@ -90,7 +90,7 @@ test("behavior: every element type that a model may take goes in and comes out, 
 
 test("error: a task that takes too long is stopped, and the runner goes on", async () => {
   await withRunner({ timeoutMs: 10_000 }, async (own) => {
-    // Few nodes and much work: loaded within the limit even on a busy machine, minutes to run on a core of a fast one.
+    // Much work from no constants: loaded in no time even on a busy machine, minutes to run on a core of a fast one.
     const slow = busyModel(2_048, 800)
     const input = ramp([2_048, 2_048])
     await own.load(slow, sha256(slow))

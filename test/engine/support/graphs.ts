@@ -58,7 +58,7 @@ export function oneNode(
 export function busyModel(size: number, steps: number): Uint8Array {
   const nodes = Array.from({ length: steps }, (_, i) => ({
     op: "MatMul",
-    inputs: [`x${i}`, "w"],
+    inputs: [`x${i}`, "x0"],
     outputs: [`x${i + 1}`],
   }))
   return writeModel({
@@ -66,6 +66,5 @@ export function busyModel(size: number, steps: number): Uint8Array {
     nodes,
     inputs: [{ name: "x0", dtype: "float32", dims: [size, size] }],
     outputs: [{ name: `x${steps}`, dtype: "float32", dims: [size, size] }],
-    initializers: { w: ramp([size, size]) },
   })
 }
