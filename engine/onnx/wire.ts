@@ -37,10 +37,16 @@ export function readFields(bytes: Uint8Array, handler: FieldHandler): void {
       handler(field, wireType, reader)
       if (reader.pos === start) reader.skipType(wireType)
     } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause
-      throw new WireError("ends inside a field", true, { cause })
+      if (cause instanceof RangeError) throw new WireError("ends inside a field", true, { cause })
+      if (isMalformed(cause)) throw new WireError(cause.message, false, { cause })
+      throw cause
     }
   }
+}
+
+/** What protobufjs says of numbers, tags and lengths that are none, by no class of its own. */
+function isMalformed(cause: unknown): cause is Error {
+  return cause instanceof Error && cause.constructor === Error && /^(invalid|illegal|max depth) /.test(cause.message)
 }
 
 export function readBytes(reader: WireReader): Uint8Array {

@@ -32,6 +32,13 @@ test("error: a model cut off anywhere is refused, as truncated once it is known 
     await refused(whole.slice(0, length), "E_MODEL_TRUNCATED", /cut off|ends before/)
 })
 
+test("error: a number of more than ten bytes is in no model", async () => {
+  // Field 1, the IR version, without an end; where one stands before it, it is a damaged model.
+  const endless = [0x08, ...Array(12).fill(0xff), 1]
+  await refused(Uint8Array.from(endless), "E_MODEL_NOT_ONNX", /invalid varint/)
+  await refused(Uint8Array.from([0x08, 0x08, ...endless]), "E_MODEL_INVALID", /damaged.*invalid varint/)
+})
+
 test("property: damaged models give a coded error or a model, never another error, never a crash of ours", () => {
   const whole = classifier()
   const damage = fc.array(fc.record({ at: fc.nat(whole.length - 1), byte: fc.nat(255) }), {
