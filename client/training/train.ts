@@ -8,10 +8,10 @@ import {
   type PreparedModel,
   prepareModel,
   type RoundProgram,
-  type RoundRuntime,
   type RoundState,
   type Runner,
   roundTasks,
+  type Tensors,
 } from "#engine"
 import { formatJobId, isCodedError, type Tensor } from "#protocol"
 import { chainTimeOf } from "../chain/connectChain.ts"
@@ -91,7 +91,7 @@ export async function train(deps: TrainDeps, params: TrainParams): Promise<Train
   const { program, rounds, onEvent, signal } = params
   const prepared = await prepareModel({ runner }, program.model)
   const runtime = createRoundRuntime({ runner }, program)
-  const playing = { ...deps, prepared, runtime }
+  const playing = { ...deps, prepared }
   let run = params.run
   const keep = async (changed: TrainingRun) => {
     run = changed
@@ -102,8 +102,9 @@ export async function train(deps: TrainDeps, params: TrainParams): Promise<Train
   if (isNew && params.register) await keep({ ...run, modelId: await params.register(prepared.programRoot) })
   while (run.rounds.length < rounds || run.rounds.some(({ final }) => !final)) {
     if (run.rounds.length < rounds) {
-      const posted = await postRound(playing, params, run, keep)
-      const { record, state } = await playRoundOf(playing, params, { state: run.state, posted })
+      const expected = await runtime.close(run.state)
+      const posted = await postRound(playing, params, { run, expected }, keep)
+      const { record, state } = await playRoundOf(playing, params, { state: run.state, expected, posted })
       await keep(withRound(run, record, state))
       onEvent?.({ kind: "round", record, loss: meanLoss(record) })
     } else await sleep(POLL_MS, undefined, { signal })
@@ -149,16 +150,16 @@ async function closeOnce(client: Client, jobId: bigint): Promise<void> {
 }
 
 type Asking = { readonly client: Client; readonly signal: AbortSignal | undefined }
-type Playing = TrainDeps & { readonly prepared: PreparedModel; readonly runtime: RoundRuntime }
+type Playing = TrainDeps & { readonly prepared: PreparedModel }
 
 /**
  * The next round's job. It is written down before it is posted: whoever goes on after a crash in between finds it on
  * chain, or posts the same one, which has the same id and cannot be paid twice.
  */
 async function postRound(
-  { client, prepared, runtime }: Playing,
+  { client, prepared }: Playing,
   params: TrainParams,
-  run: TrainingRun,
+  { run, expected }: { run: TrainingRun; expected: Tensors },
   keep: (run: TrainingRun) => Promise<void>,
 ): Promise<PostedRound & { readonly tx: Hex }> {
   const { program, fund, onEvent, signal } = params
@@ -179,7 +180,7 @@ async function postRound(
     model: prepared,
     tasks: await roundTasks(program, state, ratesOf(params, round)),
     // Every slot puts out what follows from the inputs: no slot need send it.
-    expected: Object.values(await runtime.close(state)),
+    expected: Object.values(expected),
     shardSize: 1,
     title: `${params.title}, round ${round}`,
     ...(given === undefined ? {} : { nonce: given }),
@@ -204,14 +205,20 @@ function ratesOf({ program, rateOf }: TrainParams, round: number): number[] {
   return Array.from({ length: program.steps }, (_, step) => Math.fround(rateOf(round * program.steps + step)))
 }
 
+type PlayParams = {
+  readonly state: RoundState
+  /** The shared tensors that follow from it. */
+  readonly expected: Tensors
+  readonly posted: PostedRound & { readonly tx: Hex }
+}
+
 async function playRoundOf(
-  { client, runtime }: Playing,
+  { client }: Playing,
   params: TrainParams,
-  { state, posted }: { state: RoundState; posted: PostedRound & { readonly tx: Hex } },
+  { state, expected, posted }: PlayParams,
 ): Promise<{ record: RoundRecord; state: RoundState }> {
   const { program, quorum, onEvent, signal } = params
   const { round, jobId, tx, escrow, postedAt } = posted
-  const expected = await runtime.close(state)
   const gathering = {
     jobId,
     slots: program.slots,

@@ -44,11 +44,8 @@ export async function openPatch(params: OpenPatchParams): Promise<{ bytes: numbe
 
 async function* assemble({ artifacts }: OpenPatchParams, { parts }: ArtifactPatch, reader: Reader) {
   for (const { bytes, place } of parts) {
-    if (!place) {
-      yield* reader.pass(bytes)
-      continue
-    }
-    yield* await readRange(artifacts, place.file, { from: place.from, to: place.from + bytes - 1 })
+    if (place) yield* await readRange(artifacts, place.file, { from: place.from, to: place.from + bytes - 1 })
+    else yield* reader.pass(bytes)
   }
   await reader.end()
 }

@@ -1,6 +1,6 @@
 import { type Address, type Hex, isAddressEqual, type TypedDataDomain } from "viem"
 import { decodeBundle, encodeBundle, parseBundleName } from "#engine"
-import { type AuditBundle, type AuditSample, placeOf, recoverSigner, type SignedVerdict } from "#protocol"
+import { type AuditBundle, type AuditSample, placeOf, recoverSigner, type SignedVerdict, type Verdict } from "#protocol"
 import type { ArtifactCache } from "../artifacts/cache.ts"
 import { type Draw, readDraw, readSeed } from "../audits/draw.ts"
 import { attestedAt, roundAfter, roundSeed, type SecondDraw, secondDraw } from "../audits/secondDraw.ts"
@@ -92,10 +92,13 @@ async function samplesAgain(
   for (const { verdict } of own.verdicts) {
     const { sample } = verdict
     if (deps.givenAgain.has(againKey(own.batchId, sample, account))) continue
-    const auditors = await again.draw.auditorsOf(sample, verdict.verifier)
-    if (auditors.some((one) => isAddressEqual(one, account))) samples.push(sample)
+    if (await isAuditorAgain(again.draw, verdict, account)) samples.push(sample)
   }
   return samples.length > 0 ? { round: again.round, samples: samples.sort((a, b) => a - b) } : undefined
+}
+
+async function isAuditorAgain(draw: SecondDraw, { sample, verifier }: Verdict, account: Address): Promise<boolean> {
+  return (await draw.auditorsOf(sample, verifier)).some((one) => isAddressEqual(one, account))
 }
 
 /** Undefined while no round has a seed. */
@@ -191,9 +194,11 @@ export async function keepVerdict(
   if (!own || !draw) return "E_BATCH_UNKNOWN"
   const { verdict, signature } = signed
   if (own.attestation) {
-    const again = await samplesAgain(deps, { own, draw, account })
-    if (!again?.samples.includes(verdict.sample)) return "E_VERDICT_LATE"
-    deps.givenAgain.add(againKey(batchId, verdict.sample, account))
+    const key = againKey(batchId, verdict.sample, account)
+    const again = deps.givenAgain.has(key) ? undefined : await secondDrawOf(deps, own, draw)
+    const first = own.verdicts.find((kept) => kept.verdict.sample === verdict.sample)?.verdict
+    if (!again || !first || !(await isAuditorAgain(again.draw, first, account))) return "E_VERDICT_LATE"
+    deps.givenAgain.add(key)
     return undefined
   }
   const { sample, position, verifier, units } = verdict

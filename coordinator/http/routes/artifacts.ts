@@ -49,51 +49,46 @@ export function artifactRoutes(app: App, auth: Auth, deps: ArtifactRoutesDeps): 
     throw refuse("E_ARTIFACT_UNKNOWN", "there is no such artifact that this account may read", { sha256 })
   }
 
-  app.put(
-    "/v1/artifacts/:sha256",
-    {
-      schema: {
-        description: "Stores bytes under their sha256. The signature covers the path; the hash covers the bytes.",
-        params: Params,
-        consumes: ["application/octet-stream"],
-        security: [{ signature: [] }],
-      },
-    },
-    async (request, reply) => {
+  type Opened = Pick<Upload, "source" | "expectedBytes">
+
+  function putRoute(
+    path: string,
+    description: string,
+    open: (request: FastifyRequest, account: Address) => Opened | Promise<Opened>,
+  ): void {
+    const schema = {
+      description,
+      params: Params,
+      consumes: ["application/octet-stream"],
+      security: [{ signature: [] }],
+    }
+    app.put(path, { schema }, async (request, reply) => {
       const account = await auth(request)
       const { sha256 } = request.params
-      const source = bodyOf(request)
-      const sent = lengthOf(request)
-      const { bytes, created } = await store(account, { sha256, source, expectedBytes: sent })
-      metrics.artifactBytes.inc({ way: "in" }, bytes)
+      const { bytes, created } = await store(account, { sha256, ...(await open(request, account)) })
+      metrics.artifactBytes.inc({ way: "in" }, lengthOf(request) ?? bytes)
       return reply.code(created ? 201 : 200).send({ sha256, bytes })
-    },
+    })
+  }
+
+  putRoute(
+    "/v1/artifacts/:sha256",
+    "Stores bytes under their sha256. The signature covers the path; the hash covers the bytes.",
+    (request) => ({ source: bodyOf(request), expectedBytes: lengthOf(request) }),
   )
 
-  app.put(
+  putRoute(
     "/v1/artifacts/:sha256/patch",
-    {
-      schema: {
-        description:
-          "Stores bytes under their sha256, of which some are in artifacts that the sender may read: 4 bytes with the " +
-          "length of a JSON that names the parts, little-endian, the JSON, and the bytes that are in none.",
-        params: Params,
-        consumes: ["application/octet-stream"],
-        security: [{ signature: [] }],
-      },
-    },
-    async (request, reply) => {
-      const account = await auth(request)
-      const { sha256 } = request.params
-      const { bytes: expectedBytes, source } = await openPatch({
+    "Stores bytes under their sha256, of which some are in artifacts that the sender may read: 4 bytes with the length " +
+      "of a JSON that names the parts, little-endian, the JSON, and the bytes that are in none.",
+    async (request, account) => {
+      const { bytes, source } = await openPatch({
         body: bodyOf(request),
         artifacts,
-        mayRead: async (file) => mayRead(db, { sha256: file, account, now: now() }),
+        mayRead: (file) => mayRead(db, { sha256: file, account, now: now() }),
         maxBytes: limits.artifactBytes,
       })
-      const { bytes, created } = await store(account, { sha256, source, expectedBytes })
-      metrics.artifactBytes.inc({ way: "in" }, lengthOf(request) ?? 0)
-      return reply.code(created ? 201 : 200).send({ sha256, bytes })
+      return { source, expectedBytes: bytes }
     },
   )
 
